@@ -1,0 +1,4 @@
+-- title: facts, one row an event
+CREATE OR REPLACE VIEW {db}.events AS
+SELECT * EXCEPT (event_key, version, is_deleted)
+FROM {store}.events FINAL;

@@ -1,0 +1,16 @@
+-- title: activity per community by hour
+-- Humans only. members counts each member once over all families; present, engaged and contributing are nested.
+-- settled: the watermark has passed the end of the hour; a later event still restates it.
+CREATE OR REPLACE VIEW {db}.activity_hour AS
+SELECT
+    community_id,
+    start,
+    sum(a.events) AS events,
+    uniqExactMerge(a.members) AS members,
+    uniqExactMergeIf(a.members, family IN {engaged}) AS engaged_members,
+    uniqExactMergeIf(a.members, family IN {contributing}) AS contributing_members,
+    (SELECT watermark FROM {db}.pipeline_watermark) AS fresh_until,
+    start + 3600 <= fresh_until AS settled
+FROM {store}.activity_hour AS a FINAL
+WHERE actor_kind = 'human'
+GROUP BY community_id, start;

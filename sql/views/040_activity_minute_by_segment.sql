@@ -1,0 +1,14 @@
+-- title: activity per community, family, platform and actor kind by minute
+-- members of several rows must not be added: a member may be in more than one. Use activity_minute for totals.
+CREATE OR REPLACE VIEW {db}.activity_minute_by_segment AS
+SELECT
+    community_id,
+    start,
+    family,
+    platform,
+    actor_kind,
+    a.events AS events,
+    finalizeAggregation(a.members) AS members,
+    (SELECT watermark FROM {db}.pipeline_watermark) AS fresh_until,
+    start + 60 <= fresh_until AS settled
+FROM {store}.activity_minute AS a FINAL;

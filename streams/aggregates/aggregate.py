@@ -1,0 +1,94 @@
+"""An aggregate: a table of absolute values by bucket, and the SQL that recomputes a bucket from what it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Grain = Literal["minute", "hour", "day"]
+
+SECONDS: Mapping[Grain, int] = {"minute": 60, "hour": 3600, "day": 86400}
+
+Buckets = Mapping[str, Iterable[int]]
+"""Community -> bucket starts in epoch seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One table of `<database>_store`.
+
+    `facts_sql` names the file under `sql/rollups` that computes a bucket from facts; `merge_sql` the one that computes it
+    from `source`, a smaller grain of the same measure. An aggregate without `source` is computed from facts. Both give
+    the columns `keys` and `measures` in the table's order; `reconcile` holds one against the other.
+    """
+
+    name: str
+    grain: Grain
+    keys: tuple[str, ...]
+    measures: tuple[str, ...]
+    facts_sql: str
+    source: Aggregate | None = None
+    merge_sql: str = ""
+
+    @property
+    def rollup_sql(self) -> str:
+        """The file that the running pipeline recomputes with."""
+        return self.merge_sql if self.source else self.facts_sql
+
+    @property
+    def time_column(self) -> str:
+        """Column of the source that tells its bucket."""
+        return "start" if self.source else "minute"
+
+    def start_of(self, epoch_s: int) -> int:
+        """Start of the bucket that contains a moment, in epoch seconds."""
+        return epoch_s - epoch_s % SECONDS[self.grain]
+
+
+def bucket_expression(grain: Grain, column: str) -> str:
+    """SQL for the start of the bucket of a `DateTime('UTC')` column."""
+    return column if grain == "minute" else f"toStartOf{grain.capitalize()}({column})"
+
+
+def recompute_select(template: str, aggregate: Aggregate, where: str, *, from_facts: bool = False) -> str:
+    """The SELECT that recomputes buckets of an aggregate: {db} and {store} are left for the warehouse to fill in."""
+    column = "minute" if from_facts else aggregate.time_column
+    source = aggregate.source.name if aggregate.source else "events"
+    return (
+        template.replace("{bucket}", bucket_expression(aggregate.grain, column))
+        .replace("{source}", source)
+        .replace("{where}", where)
+    )
+
+
+def in_buckets(grain: Grain, column: str, buckets: Buckets) -> str:
+    """SQL predicate that is true in the given buckets: the primary key prunes by it, and no statement grows deep.
+
+    The buckets travel as one string literal: a literal per bucket would pass the parser's limit of 50,000 nodes.
+    """
+    packed = "[" + ",".join(f"[{_json(community)},[{','.join(map(str, starts))}]]" for community, starts in buckets.items()) + "]"
+    literal = packed.replace("\\", "\\\\").replace("'", "\\'")
+    low = min(min(starts) for starts in buckets.values() if starts)
+    high = max(max(starts) for starts in buckets.values() if starts) + SECONDS[grain]
+    return (
+        f"(community_id, {bucket_expression(grain, column)}) IN ("
+        "SELECT bucket.1, toDateTime(arrayJoin(bucket.2), 'UTC') FROM ("
+        f"SELECT arrayJoin(JSONExtract('{literal}', 'Array(Tuple(String, Array(UInt32)))')) AS bucket))"
+        f" AND {column} >= toDateTime({low}, 'UTC') AND {column} < toDateTime({high}, 'UTC')"
+    )
+
+
+def in_range(column: str, start: int, end: int, communities: Iterable[str] = ()) -> str:
+    """SQL predicate of a half-open range of epoch seconds, and of some communities when any are given."""
+    clause = f"{column} >= toDateTime({start}, 'UTC') AND {column} < toDateTime({end}, 'UTC')"
+    names = [name.replace("\\", "\\\\").replace("'", "\\'") for name in communities]
+    if names:
+        clause += " AND community_id IN (" + ", ".join(f"'{name}'" for name in names) + ")"
+    return clause
+
+
+def _json(text: str) -> str:
+    import json
+
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,9 @@
+"""Events per member: who was active when, how often, first and last, by family, platform and actor kind."""
+
+from streams.aggregates.aggregate import Aggregate
+
+KEYS = ("community_id", "start", "member_id", "family", "platform", "actor_kind")
+MEASURES = ("events", "first_at", "last_at")
+
+HOUR = Aggregate("member_hour", "hour", KEYS, MEASURES, "members.sql")
+DAY = Aggregate("member_day", "day", KEYS, MEASURES, "members.sql", HOUR, "members.merge.sql")
