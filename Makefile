@@ -1,0 +1,73 @@
+# Everything a contributor or a newcomer runs. `make` lists the targets; each sets up .venv first when it must.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# Plain python3 when it is new enough, else the newest versioned one that really runs (a version manager's shim may not).
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then command -v $$python; break; fi; done)
+
+# Seconds after which `make demo` ends by itself; without it, Ctrl-C ends it.
+DURATION ?=
+
+.PHONY: help
+help:  ## List the targets
+	@echo "make TARGET, where TARGET is one of:"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
+
+$(STAMP): pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "error: no Python 3.11 or later found" >&2; \
+		echo "  next: install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; exit 2; fi
+	@if ! [ -x $(BIN)/python ]; then echo "setting up $(VENV) with $$("$(PYTHON)" --version)"; "$(PYTHON)" -m venv $(VENV); fi
+	@echo "installing the package and its tools into $(VENV) (the first time takes a few minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+.PHONY: venv
+venv: $(STAMP)  ## Set up .venv with the package and its development tools
+
+.PHONY: demo
+demo: $(STAMP)  ## Simulated communities through the whole pipeline (DURATION=45 ends by itself)
+	@$(BIN)/streams demo $(if $(DURATION),--duration $(DURATION))
+
+.PHONY: up
+up: $(STAMP)  ## Broker, warehouse and worker on this machine, until Ctrl-C
+	@$(BIN)/streams up
+
+.PHONY: test
+test: $(STAMP)  ## Every test, with the embedded broker and the embedded warehouse
+	@$(BIN)/pytest
+
+.PHONY: test-kafka
+test-kafka: $(STAMP)  ## The connected tests against a real Apache Kafka (needs Java and Maven)
+	@$(BIN)/python -m tests.apache_kafka run -- $(BIN)/pytest -m connected tests/connected
+
+.PHONY: lint
+lint: $(STAMP)  ## ruff, mypy and the contract files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/streams contract check
+
+.PHONY: check
+check: lint test  ## What CI runs: lint, then test
+
+.PHONY: format
+format: $(STAMP)  ## Format the code and repair what ruff can repair
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+.PHONY: hooks
+hooks: $(STAMP)  ## Run ruff and mypy before every commit
+	@$(BIN)/pre-commit install
+
+.PHONY: clean
+clean:  ## Remove .venv, caches and the data of `make up`
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .streams build dist *.egg-info
