@@ -1,0 +1,246 @@
+"""The warehouse as the pipeline sees it: clickhouse-connect over HTTP, to a server or to the embedded warehouse."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import clickhouse_connect
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, NotSupportedError, ProgrammingError
+from clickhouse_connect.driver.httputil import get_pool_manager
+
+from streams import statements
+from streams.settings import WarehouseSettings
+
+Parameters = Mapping[str, Any]
+SettingValues = Mapping[str, str | int | float | bool]
+
+# Codes after which the same statement may well succeed: nothing is wrong with it.
+_TRANSIENT = frozenset(
+    {
+        3,  # UNEXPECTED_END_OF_FILE
+        159,  # TIMEOUT_EXCEEDED
+        160,  # TOO_SLOW
+        164,  # READONLY: a replica that lost its Keeper session answers so at first, and so does TABLE_IS_READ_ONLY
+        202,  # TOO_MANY_SIMULTANEOUS_QUERIES
+        203,  # NO_FREE_CONNECTION
+        209,  # SOCKET_TIMEOUT
+        210,  # NETWORK_ERROR
+        225,  # NO_ZOOKEEPER
+        236,  # ABORTED
+        241,  # MEMORY_LIMIT_EXCEEDED
+        242,  # TABLE_IS_READ_ONLY
+        243,  # NOT_ENOUGH_SPACE
+        252,  # TOO_MANY_PARTS
+        279,  # ALL_CONNECTION_TRIES_FAILED
+        285,  # TOO_FEW_LIVE_REPLICAS
+        286,  # UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
+        289,  # REPLICA_IS_NOT_IN_QUORUM
+        305,  # TABLE_WAS_NOT_DROPPED
+        319,  # UNKNOWN_STATUS_OF_INSERT
+        364,  # SERVER_OVERLOADED in some versions
+        373,  # SESSION_IS_LOCKED
+        394,  # QUERY_WAS_CANCELLED: somebody killed it, or the server stops
+        415,  # ALL_REPLICAS_LOST
+        425,  # SYSTEM_ERROR
+        439,  # CANNOT_SCHEDULE_TASK
+        473,  # DEADLOCK_AVOIDED
+        519,  # ALL_REPLICAS_ARE_STALE
+        574,  # DISTRIBUTED_TOO_MANY_PENDING_BYTES
+        598,  # server is shutting down
+        745,  # SERVER_OVERLOADED
+        999,  # KEEPER_EXCEPTION
+    }
+)
+
+# Batches arrive whole; buffering them in the server would acknowledge rows that are not written yet.
+_INSERT_SETTINGS: SettingValues = {"async_insert": 0}
+
+# A longer statement needs the server told so; it costs nothing when the statement is short.
+_DEFAULT_MAX_QUERY_SIZE = 262_144
+
+
+class WarehouseUnavailable(Exception):
+    """The warehouse did not take the statement now; the same statement may succeed later."""
+
+
+class WarehouseError(Exception):
+    """The warehouse refused the statement; sending it again will not help. `code` is ClickHouse's, 0 if there is none."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Warehouse:
+    """One warehouse, used from any number of threads.
+
+    Times come back as aware UTC datetimes and must be passed so. Every method raises `WarehouseUnavailable` (try
+    again) or `WarehouseError` (our fault). Connects on first use.
+    """
+
+    def __init__(self, settings: WarehouseSettings) -> None:
+        self.settings = settings
+        self._lock = threading.Lock()
+        self._client: Client | None = None
+
+    def rows(
+        self, sql: str, parameters: Parameters | None = None, settings: SettingValues | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Rows of a SELECT; `parameters` fill `{name:Type}` on the server."""
+        return [tuple(row) for row in self._result(sql, parameters, settings).result_rows]
+
+    def query(
+        self, sql: str, parameters: Parameters | None = None, settings: SettingValues | None = None
+    ) -> list[dict[str, Any]]:
+        """Rows of a SELECT, each a dict by column name."""
+        return list(self._result(sql, parameters, settings).named_results())
+
+    def _result(self, sql: str, parameters: Parameters | None, settings: SettingValues | None) -> Any:
+        sql = self.render(sql)
+        return self._call(
+            lambda client: client.query(
+                sql, parameters=_bound(parameters), settings=_for_length(sql, settings), tz_mode="aware", query_tz="UTC"
+            )
+        )
+
+    def arrow(self, sql: str, parameters: Parameters | None = None, settings: SettingValues | None = None) -> pa.Table:
+        """Result of a SELECT as an Arrow table; String columns are Arrow strings."""
+        sql = self.render(sql)
+        return self._call(
+            lambda client: client.query_arrow(
+                sql, parameters=_bound(parameters), settings=_for_length(sql, settings), use_strings=True
+            )
+        )
+
+    def command(self, sql: str, parameters: Parameters | None = None, settings: SettingValues | None = None) -> None:
+        """Run a statement that returns no rows: DDL, `INSERT ... SELECT`, ALTER."""
+        sql = self.render(sql)
+        self._call(
+            lambda client: client.command(
+                sql, parameters=_bound(parameters), settings=_for_length(sql, {**_INSERT_SETTINGS, **(settings or {})})
+            )
+        )
+
+    def insert(self, table: str, rows: pa.Table, settings: SettingValues | None = None) -> None:
+        """Insert an Arrow table by column name; columns it lacks get their defaults. Written when this returns."""
+        if rows.num_rows == 0:
+            return
+        table = self.render(table)
+        self._call(lambda client: client.insert_arrow(table, rows, settings={**_INSERT_SETTINGS, **(settings or {})}))
+
+    def script(self, sql_text: str) -> None:
+        """Run several statements separated by `;`, in order, until one fails."""
+        for statement in statements.split(self.render(sql_text)):
+            self.command(statement)
+
+    def render(self, sql: str) -> str:
+        """`sql` with `{db}` and `{store}` replaced by the names of the two databases."""
+        return sql.replace("{db}", self.settings.database).replace("{store}", self.settings.store)
+
+    def wait_ready(self, timeout_s: float = 30.0) -> None:
+        """Return when the warehouse answers a query; raise `WarehouseUnavailable` when it does not in time."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                self.rows("SELECT 1")
+                return
+            except WarehouseUnavailable:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.1)
+
+    def is_embedded(self) -> bool:
+        """True for the embedded engine: only it has the table function `python`."""
+        return bool(self.rows("SELECT count() FROM system.table_functions WHERE name = 'python'")[0][0])
+
+    def close(self) -> None:
+        """Close the connections; a later call opens them again."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _call(self, ask: Any) -> Any:
+        try:
+            return ask(self._connected())
+        except ClickHouseError as error:
+            raise _classified(error, self.settings) from error
+        except OSError as error:
+            raise WarehouseUnavailable(f"{_shown(self.settings)} does not answer: {error}") from error
+
+    def _connected(self) -> Client:
+        with self._lock:
+            if self._client is None:
+                self._client = _connect(self.settings)
+            return self._client
+
+
+def _connect(settings: WarehouseSettings) -> Client:
+    url = urlsplit(settings.url)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise WarehouseError(f"warehouse.url must look like http://host:8123, not {_shown(settings)}")
+    local = url.hostname in ("127.0.0.1", "localhost", "::1")
+    return clickhouse_connect.get_client(
+        interface=url.scheme,
+        host=url.hostname,
+        port=url.port or (8443 if url.scheme == "https" else 8123),
+        proxy_path=url.path,
+        username=unquote(url.username or settings.user),
+        password=unquote(url.password or "") or settings.password.get_secret_value(),
+        # Neither database exists before the first migration, and a client that names one could not create it.
+        database="__default__",
+        # On one machine compressing costs more than copying.
+        compress=not local,
+        query_limit=0,
+        connect_timeout=min(10, settings.timeout_s),
+        send_receive_timeout=settings.timeout_s,
+        # A session would make the server run this client's statements one by one.
+        autogenerate_session_id=False,
+        show_clickhouse_errors="scrub",
+        # One pool a client: the shared one would keep connections of a warehouse that is gone.
+        pool_mgr=get_pool_manager(maxsize=16) if url.scheme == "http" else None,
+        tz_mode="aware",
+        client_name="community-streams",
+    )
+
+
+def _for_length(sql: str, settings: SettingValues | None) -> dict[str, Any]:
+    chosen = dict(settings or {})
+    size = len(sql.encode())
+    if size >= _DEFAULT_MAX_QUERY_SIZE:
+        chosen.setdefault("max_query_size", 2 * size)
+        chosen.setdefault("max_ast_elements", 50_000_000)
+        chosen.setdefault("max_expanded_ast_elements", 50_000_000)
+    return chosen
+
+
+def _bound(parameters: Parameters | None) -> dict[str, Any] | None:
+    return dict(parameters) if parameters else None
+
+
+def _shown(settings: WarehouseSettings) -> str:
+    """The warehouse's address without what may be secret in it."""
+    url = urlsplit(settings.url)
+    return f"warehouse {url.scheme}://{url.hostname}{f':{url.port}' if url.port else ''}"
+
+
+def _classified(error: ClickHouseError, settings: WarehouseSettings) -> WarehouseUnavailable | WarehouseError:
+    code = getattr(error, "code", None)
+    text = f"{_shown(settings)}: {error}"
+    if code is not None:
+        return WarehouseUnavailable(text) if code in _TRANSIENT else WarehouseError(text, code)
+    if isinstance(error, (DataError, NotSupportedError, ProgrammingError)):
+        return WarehouseError(text)
+    # No code: the connection failed, or something before the server (a proxy, a starting server) answered.
+    return WarehouseUnavailable(text)
+
+
+def column(rows: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """The first value of every row."""
+    return [row[0] for row in rows]

@@ -1,0 +1,245 @@
+"""Schema of the warehouse: numbered SQL files applied once and in order, then the views, recreated each time."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from streams import statements
+from streams.clickhouse import Warehouse
+from streams.topics import ALL
+
+_FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
+_META = re.compile(r"^--\s*(title|backend):\s*(.+?)\s*$", re.MULTILINE)
+_BACKENDS = ("any", "server", "embedded")
+
+_BOOTSTRAP = """
+CREATE DATABASE IF NOT EXISTS {store};
+
+CREATE TABLE IF NOT EXISTS {store}.schema_migrations
+(
+    number     UInt32                        COMMENT 'Number of the file in sql/migrations',
+    name       String                        COMMENT 'Name of the file',
+    checksum   FixedString(64)               COMMENT 'SHA-256 of the file, in hexadecimal',
+    statements UInt32                        COMMENT 'Statements in the file',
+    done       UInt32                        COMMENT 'Statements that were run: smaller than statements after a crash',
+    status     Enum8('running' = 1, 'applied' = 2, 'skipped' = 3) COMMENT 'skipped: for another kind of engine',
+    changed_at DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When this state was reached (warehouse clock)'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (number, status, done)
+COMMENT 'Which migrations were applied. The row with the greatest status and done of a number is its state';
+"""
+
+Status = Literal["applied", "skipped", "running", "pending"]
+
+
+class MigrationError(Exception):
+    """The files and the record of what was applied do not fit together; nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file of sql/migrations."""
+
+    number: int
+    name: str
+    title: str
+    backend: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the file in hexadecimal."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    @property
+    def statements(self) -> list[str]:
+        """Statements of the file, placeholders and all."""
+        return statements.split(self.sql)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What happened, or would happen, to one file: `done` of `statements` were run before, the rest now."""
+
+    name: str
+    title: str
+    status: Status
+    statements: int
+    done: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    name: str
+    checksum: str
+    status: Status
+    done: int
+
+
+def sql_root() -> Path:
+    """The directory `sql/`: of the checkout this module is in, or the copy inside an installed package."""
+    package = Path(str(resources.files("streams")))
+    checkout = package.parent / "sql"
+    if (checkout / "migrations").is_dir():
+        return checkout
+    installed = package / "_sql"
+    if (installed / "migrations").is_dir():
+        return installed
+    raise MigrationError(f"neither {checkout} nor {installed} holds the SQL files; install the package again")
+
+
+def load(root: Path | None = None) -> list[Migration]:
+    """The migrations under `root`, in order. Raises `MigrationError` for a wrong name, a missing line or a gap."""
+    found = []
+    for path in sorted(((root or sql_root()) / "migrations").glob("*.sql")):
+        match = _FILE_NAME.fullmatch(path.name)
+        if not match:
+            raise MigrationError(f"{path} must be named like 0007_what_it_does.sql")
+        sql = path.read_text()
+        meta = dict(_META.findall(sql))
+        if not meta.get("title") or meta.get("backend") not in _BACKENDS:
+            raise MigrationError(f"{path} needs the lines `-- title: ...` and `-- backend: {'|'.join(_BACKENDS)}`")
+        found.append(Migration(int(match.group(1)), path.name, meta["title"], meta["backend"], sql))
+    for expected, migration in enumerate(found, start=1):
+        if migration.number != expected:
+            raise MigrationError(
+                f"{migration.name} follows number {expected - 1:04d}; numbers must be consecutive and unique"
+            )
+    return found
+
+
+def views(root: Path | None = None) -> list[tuple[str, str]]:
+    """(file name, SQL) of the views, in file-name order.
+
+    `{engaged}` and `{contributing}` stand for the names of the families that count as such.
+    """
+    engaged, contributing = _tuple(f.name for f in ALL if f.engaged), _tuple(f.name for f in ALL if f.contributing)
+    return [
+        (path.name, path.read_text().replace("{engaged}", engaged).replace("{contributing}", contributing))
+        for path in sorted(((root or sql_root()) / "views").glob("*.sql"))
+    ]
+
+
+def _tuple(names: Iterable[str]) -> str:
+    return "(" + ", ".join(f"'{name}'" for name in names) + ")"
+
+
+def migrate(warehouse: Warehouse, dry_run: bool = False, root: Path | None = None) -> list[Applied]:
+    """Apply what is pending, then recreate the views; returns one entry a file that was (or would be) touched.
+
+    Each statement is recorded when it was run, so that a run after a crash goes on where it stopped; the one it stopped
+    in is run again, hence statements must be repeatable (`IF NOT EXISTS`). Raises `MigrationError` before anything is
+    changed when the record and the files disagree.
+    """
+    migrations = load(root)
+    records = _records(warehouse)
+    _compare(migrations, records)
+    embedded = warehouse.is_embedded()
+    if not dry_run:
+        warehouse.script(_BOOTSTRAP)
+    touched = []
+    for migration in migrations:
+        record = records.get(migration.number)
+        if record and record.status in ("applied", "skipped"):
+            continue
+        skipped = migration.backend not in ("any", "embedded" if embedded else "server")
+        done = record.done if record else 0
+        parts = migration.statements
+        touched.append(
+            Applied(
+                migration.name, migration.title, "skipped" if skipped else "applied", len(parts), 0 if skipped else done
+            )
+        )
+        if dry_run:
+            continue
+        if skipped:
+            _note(warehouse, migration, 0, "skipped")
+            continue
+        for index, statement in enumerate(parts[done:], start=done + 1):
+            warehouse.command(statement)
+            _note(warehouse, migration, index, "applied" if index == len(parts) else "running")
+        if done >= len(parts):
+            _note(warehouse, migration, done, "applied")
+    if not dry_run:
+        for _, sql in views(root):
+            warehouse.script(sql)
+    return touched
+
+
+def status(warehouse: Warehouse, root: Path | None = None) -> list[Applied]:
+    """Every file with its state. Raises `MigrationError` when the record and the files disagree."""
+    migrations = load(root)
+    records = _records(warehouse)
+    _compare(migrations, records)
+    result = []
+    for migration in migrations:
+        record = records.get(migration.number)
+        result.append(
+            Applied(
+                migration.name,
+                migration.title,
+                record.status if record else "pending",
+                len(migration.statements),
+                record.done if record else 0,
+            )
+        )
+    return result
+
+
+def _records(warehouse: Warehouse) -> dict[int, _Record]:
+    known = warehouse.rows(
+        "SELECT count() FROM system.tables WHERE database = {name:String} AND name = 'schema_migrations'",
+        {"name": warehouse.settings.store},
+    )
+    if not known[0][0]:
+        return {}
+    rows = warehouse.rows(
+        "SELECT number, argMax((name, toString(checksum), toString(status), done), (status, done)) "
+        "FROM {store}.schema_migrations GROUP BY number ORDER BY number"
+    )
+    return {number: _Record(*state) for number, state in rows}
+
+
+def _compare(migrations: list[Migration], records: dict[int, _Record]) -> None:
+    files = {migration.number: migration for migration in migrations}
+    for number, record in records.items():
+        migration = files.get(number)
+        if migration is None:
+            raise MigrationError(
+                f"the warehouse has {record.name} applied, which this version does not know. "
+                "Install the version that wrote it, or a newer one."
+            )
+        if record.checksum != migration.checksum:
+            raise MigrationError(
+                f"{migration.name} was changed after it had been applied (as {record.name}). "
+                "Restore it and put the change into a new file with the next number."
+            )
+    newest = max(records, default=0)
+    missing = [files[number].name for number in range(1, newest) if number not in records]
+    if missing:
+        raise MigrationError(
+            f"the warehouse has number {newest:04d} applied but not {', '.join(missing)}; restore its record"
+        )
+
+
+def _note(warehouse: Warehouse, migration: Migration, done: int, state: Status) -> None:
+    warehouse.command(
+        "INSERT INTO {store}.schema_migrations (number, name, checksum, statements, done, status) "
+        "VALUES ({number:UInt32}, {name:String}, {checksum:String}, {statements:UInt32}, {done:UInt32}, "
+        "{state:String})",
+        {
+            "number": migration.number,
+            "name": migration.name,
+            "checksum": migration.checksum,
+            "statements": len(migration.statements),
+            "done": done,
+            "state": state,
+        },
+    )
