@@ -1,0 +1,479 @@
+"""Kafka as this project uses it: client settings, topics, offsets and lag; the only file that imports kafka-python.
+
+The hot path reads with Faust's own client; this is for publishing and administration.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import (
+    AuthorizationError,
+    BrokerResponseError,
+    KafkaError,
+    KafkaTimeoutError,
+    SaslAuthenticationFailedError,
+    UnsupportedVersionError,
+)
+
+if TYPE_CHECKING:
+    from streams.settings import KafkaSettings
+
+CONNECT_TIMEOUT_S = 5.0
+# A dead letter carries a whole record that was too large for its own topic.
+LARGEST_RECORD = 32 << 20
+
+# Room for key, headers and the framing of a batch beside the largest event.
+_FRAMING = 64 << 10
+_EXISTS = 36
+_LATEST = -1
+_INIT_PRODUCER_ID = 22
+
+ClientError = KafkaError
+Partition = tuple[str, int]
+
+
+class BrokerError(Exception):
+    """Something about the broker stops us: `what` happened, `why`, and the `next` step; `code` is the exit code."""
+
+    code = 3
+
+    def __init__(self, what: str, why: str = "", next: str = "") -> None:
+        super().__init__(f"{what}: {why}" if why else what)
+        self.what, self.why, self.next = what, why, next
+
+
+class BrokerUnavailable(BrokerError):
+    """Nobody answers at the address; trying again later may help."""
+
+
+class BrokerRefused(BrokerError):
+    """The broker answered and will not let us in: credentials or ACLs."""
+
+
+class BrokerMisconfigured(BrokerError):
+    """Our own settings cannot work or must not be used."""
+
+    code = 2
+
+
+class TopicMissing(BrokerError):
+    """A topic has not been created."""
+
+    code = 1
+
+    def __init__(self, topic: str, bootstrap: str) -> None:
+        super().__init__(f"topic {topic} does not exist", f"the broker at {bootstrap} has none", "streams topics apply")
+        self.topic = topic
+
+
+class Record(NamedTuple):
+    """One record as the log holds it; `timestamp_ms` is UTC."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+class _Hidden(str):
+    """A secret that a client library cannot print with the rest of its configuration."""
+
+    def __repr__(self) -> str:
+        return "'**********'"
+
+
+def _hosts(bootstrap: str) -> list[str]:
+    """Host names of `host:port,[::1]:port`."""
+    return [address.strip().rsplit(":", 1)[0].strip("[]") for address in bootstrap.split(",") if address.strip()]
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def client_config(kafka: KafkaSettings) -> dict[str, Any]:
+    """What every client is started with. Raises `BrokerMisconfigured` before a password leaves in clear text."""
+    config: dict[str, Any] = {
+        "bootstrap_servers": [address.strip() for address in kafka.bootstrap.split(",") if address.strip()],
+        "client_id": "community-streams",
+        "security_protocol": kafka.security_protocol,
+        "bootstrap_timeout_ms": int(CONNECT_TIMEOUT_S * 1000),
+    }
+    if not config["bootstrap_servers"]:
+        raise BrokerMisconfigured("kafka.bootstrap is empty", "there is no broker to talk to", "set it to host:port")
+    if kafka.ssl_cafile is not None:
+        if not kafka.ssl_cafile.is_file():
+            raise BrokerMisconfigured(
+                f"kafka.ssl_cafile {kafka.ssl_cafile} is no file",
+                "the brokers' certificates cannot be checked without it",
+                "correct the path, or leave it unset to trust the system's authorities",
+            )
+        config["ssl_cafile"] = str(kafka.ssl_cafile)
+    if kafka.security_protocol.startswith("SASL_"):
+        if kafka.security_protocol == "SASL_PLAINTEXT":
+            remote = [host for host in _hosts(kafka.bootstrap) if not _is_loopback(host)]
+            if remote:
+                raise BrokerMisconfigured(
+                    "SASL_PLAINTEXT is refused outside loopback",
+                    f"name and password would cross the network to {', '.join(remote)} unencrypted",
+                    "set kafka.security_protocol to SASL_SSL",
+                )
+        password = kafka.sasl_password.get_secret_value()
+        if not kafka.sasl_username or not password:
+            raise BrokerMisconfigured(
+                f"{kafka.security_protocol} needs a user",
+                "kafka.sasl_username or kafka.sasl_password is empty",
+                "set STREAMS_KAFKA__SASL_USERNAME and STREAMS_KAFKA__SASL_PASSWORD",
+            )
+        config["sasl_mechanism"] = kafka.sasl_mechanism
+        config["sasl_plain_username"] = kafka.sasl_username
+        config["sasl_plain_password"] = _Hidden(password)
+    return config
+
+
+@contextmanager
+def explained(kafka: KafkaSettings) -> Iterator[None]:
+    """Turn the client library's errors into ours."""
+    try:
+        yield
+    except (SaslAuthenticationFailedError, AuthorizationError) as error:
+        raise BrokerRefused(
+            f"the Kafka broker at {kafka.bootstrap} refused us",
+            str(error),
+            "check kafka.security_protocol, kafka.sasl_* and the ACLs: streams config show",
+        ) from error
+    except BrokerResponseError as error:
+        raise BrokerError(
+            f"the Kafka broker at {kafka.bootstrap} answered with an error", str(error), "streams doctor"
+        ) from error
+    except KafkaError as error:
+        raise BrokerUnavailable(
+            f"the Kafka broker at {kafka.bootstrap} cannot be reached",
+            str(error),
+            "start one with `streams up`, or point kafka.bootstrap elsewhere; check kafka.security_protocol",
+        ) from error
+
+
+@contextmanager
+def admin(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
+    """A connected administration client, closed afterwards. Raises a `BrokerError` after 5 s without an answer."""
+    config = client_config(kafka)
+    with explained(kafka):
+        client = KafkaAdminClient(**config, request_timeout_ms=15_000)
+        try:
+            yield client
+        finally:
+            client.close()
+
+
+def has_idempotence(client: KafkaAdminClient) -> bool:
+    """Whether the broker gives out producer ids; the embedded one does not."""
+    return _INIT_PRODUCER_ID in client.api_versions()
+
+
+def producer(kafka: KafkaSettings, **overrides: Any) -> KafkaProducer:
+    """A producer that waits for all in-sync replicas, idempotent when the settings say so.
+
+    Raises `BrokerMisconfigured` when idempotence is wanted of a broker that has none: the library would go on without.
+    """
+    config = client_config(kafka)
+    if kafka.idempotence:
+        with admin(kafka) as client:
+            if not has_idempotence(client):
+                raise BrokerMisconfigured(
+                    f"the broker at {kafka.bootstrap} has no idempotent producers",
+                    "it does not serve InitProducerId, as the embedded broker does not",
+                    "set kafka.idempotence to false for this broker",
+                )
+    with explained(kafka):
+        return KafkaProducer(
+            **config,
+            acks="all",
+            enable_idempotence=kafka.idempotence,
+            allow_auto_create_topics=False,
+            metrics_enabled=False,
+            **overrides,
+        )
+
+
+def topic_names(kafka: KafkaSettings) -> set[str]:
+    """Every topic the broker shows us."""
+    with admin(kafka) as client:
+        return set(client.list_topics())
+
+
+def partitions_of(client: KafkaAdminClient, topics: Iterable[str]) -> dict[str, int]:
+    """Number of partitions of those of `topics` that exist."""
+    wanted = sorted(set(topics))
+    if not wanted:
+        return {}
+    found = client.describe_topics(wanted)
+    return {each["name"]: len(each["partitions"]) for each in found if each["error_code"] == 0 and each["partitions"]}
+
+
+def end_offsets(kafka: KafkaSettings, topics: Iterable[str]) -> dict[Partition, int]:
+    """Offset of the next record of every partition of those of `topics` that exist."""
+    with admin(kafka) as client:
+        return _end_offsets(kafka, client, topics)
+
+
+def _end_offsets(kafka: KafkaSettings, client: KafkaAdminClient, topics: Iterable[str]) -> dict[Partition, int]:
+    partitions = [
+        TopicPartition(topic, n) for topic, count in partitions_of(client, topics).items() for n in range(count)
+    ]
+    if not partitions:
+        return {}
+    listed = client.list_partition_offsets(dict.fromkeys(partitions, _LATEST))
+    ends = {partition: found.offset for partition, found in listed.items()}
+    if not has_idempotence(client):
+        # The embedded broker lists the offset after the *first* record of the last batch; what a fetch says is right.
+        ends |= _high_watermarks(kafka, {partition: offset for partition, offset in ends.items() if offset > 0})
+    return {(partition.topic, partition.partition): offset for partition, offset in ends.items()}
+
+
+def _high_watermarks(kafka: KafkaSettings, positions: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+    """High watermarks as fetches from `positions` report them."""
+    if not positions:
+        return {}
+    consumer = _consumer(kafka, fetch_max_wait_ms=10)
+    try:
+        consumer.assign(list(positions))
+        for partition, offset in positions.items():
+            consumer.seek(partition, offset)
+        seen: dict[TopicPartition, int] = {}
+        for _ in range(100):
+            consumer.poll(50)
+            for partition in positions.keys() - seen.keys():
+                mark = consumer.highwater(partition)
+                if mark is not None:
+                    seen[partition] = mark
+            if len(seen) == len(positions):
+                return seen
+        raise BrokerUnavailable(
+            f"the Kafka broker at {kafka.bootstrap} did not answer", "no fetch came back", "streams doctor"
+        )
+    finally:
+        consumer.close()
+
+
+def _consumer(kafka: KafkaSettings, **overrides: Any) -> KafkaConsumer:
+    """A consumer outside any group."""
+    return KafkaConsumer(
+        **client_config(kafka),
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=LARGEST_RECORD + (1 << 20),
+        fetch_max_bytes=LARGEST_RECORD + (1 << 20),
+        **overrides,
+    )
+
+
+def committed(kafka: KafkaSettings, group: str) -> dict[Partition, int]:
+    """Committed offsets of a consumer group, without the partitions it never committed; empty for an unknown group."""
+    with admin(kafka) as client:
+        return _committed(client, group)
+
+
+def _committed(client: KafkaAdminClient, group: str) -> dict[Partition, int]:
+    found = client.list_group_offsets(group).get(group, {})
+    return {(each.topic, each.partition): at.offset for each, at in found.items() if at.offset >= 0}
+
+
+def lag(kafka: KafkaSettings, group: str, topics: Iterable[str]) -> dict[Partition, int]:
+    """Records of every partition of `topics` that the group has still to commit: all where it never committed."""
+    with admin(kafka) as client:
+        done = _committed(client, group)
+        ends = _end_offsets(kafka, client, topics)
+    return {partition: max(0, end - done.get(partition, 0)) for partition, end in ends.items()}
+
+
+def read_to_end(kafka: KafkaSettings, topics: Sequence[str], idle_s: float = 10.0) -> Iterator[Record]:
+    """Every record of `topics` up to their present ends, in offset order within a partition, outside any group.
+
+    Raises `BrokerUnavailable` when nothing arrives for `idle_s`.
+    """
+    ends = {TopicPartition(*partition): end for partition, end in end_offsets(kafka, topics).items() if end > 0}
+    if not ends:
+        return
+    with explained(kafka):
+        consumer = _consumer(kafka)
+        try:
+            consumer.assign(list(ends))
+            consumer.seek_to_beginning(*ends)
+            while any(consumer.position(partition) < end for partition, end in ends.items()):
+                batches = consumer.poll(int(idle_s * 1000))
+                if not batches:
+                    raise KafkaTimeoutError(f"nothing arrived for {idle_s:g} s before the end of the log")
+                for partition, records in batches.items():
+                    for each in records:
+                        if each.offset < ends[partition]:
+                            yield Record(
+                                each.topic,
+                                each.partition,
+                                each.offset,
+                                each.timestamp,
+                                each.key,
+                                each.value,
+                                tuple(each.headers),
+                            )
+        finally:
+            consumer.close()
+
+
+@dataclass(frozen=True)
+class WantedTopic:
+    """A topic as the contract and the settings want it; `configs` are Kafka's own names and values."""
+
+    name: str
+    partitions: int
+    replicas: int
+    configs: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class TopicChange:
+    """What `apply_topics` did with one topic, or found about it; `next` is the step left to a person, if any."""
+
+    topic: str
+    action: Literal["created", "raised", "configured", "differs", "unchanged"]
+    detail: str = ""
+    next: str = ""
+
+
+def wanted_topics(kafka: KafkaSettings, max_record_bytes: int = 1 << 20) -> tuple[WantedTopic, ...]:
+    """The family topics and our own, in the order of the contract; `max_record_bytes` is `ingest.max_record_bytes`."""
+    from streams.topics import ALL, INTERNAL, Family, Internal
+    from streams.topics.internal import DEAD_LETTERS
+
+    topics: tuple[Family | Internal, ...] = (*ALL, *INTERNAL)
+    return tuple(
+        WantedTopic(
+            each.topic(kafka.topic_prefix),
+            each.partitions or kafka.partitions,
+            kafka.replication_factor,
+            {
+                "cleanup.policy": "delete",
+                "retention.ms": str(int(each.retention.total_seconds() * 1000)),
+                "max.message.bytes": str(LARGEST_RECORD if each is DEAD_LETTERS else max_record_bytes + _FRAMING),
+            },
+        )
+        for each in topics
+    )
+
+
+def apply_topics(
+    kafka: KafkaSettings, max_record_bytes: int = 1 << 20, *, configure: bool = False, dry_run: bool = False
+) -> list[TopicChange]:
+    """Create the topics that are missing, raise partitions that are too few, report every other difference. Idempotent.
+
+    `configure` also sets differing retention, clean-up and size limits, which may delete records; `dry_run` only says
+    what would be done. Raises `BrokerError`.
+    """
+    wanted = wanted_topics(kafka, max_record_bytes)
+    with admin(kafka) as client:
+        there = set(client.list_topics())
+        missing = [topic for topic in wanted if topic.name not in there]
+        described = {
+            each["name"]: each for each in client.describe_topics([*there.intersection(t.name for t in wanted)])
+        }
+        if missing and not dry_run:
+            _create(client, missing)
+        changes: list[TopicChange] = []
+        for topic in wanted:
+            if topic in missing:
+                size = f"{topic.partitions} partitions, {topic.replicas} copies"
+                changes.append(TopicChange(topic.name, "created", size))
+                continue
+            found = [
+                *_compare_partitions(client, topic, described[topic.name]["partitions"], dry_run),
+                *_compare_configs(client, topic, configure, dry_run),
+            ]
+            changes += found or [TopicChange(topic.name, "unchanged")]
+    return changes
+
+
+def _create(client: KafkaAdminClient, topics: Sequence[WantedTopic]) -> None:
+    """Create topics; one that another process has created meanwhile is as good."""
+    asked = {
+        topic.name: {
+            "num_partitions": topic.partitions,
+            "replication_factor": topic.replicas,
+            "configs": dict(topic.configs),
+        }
+        for topic in topics
+    }
+    answer = client.create_topics(asked, timeout_ms=10_000, raise_errors=False)
+    for each in answer["topics"]:
+        if each["error_code"] not in (0, _EXISTS):
+            raise BrokerError(
+                f"topic {each['name']} cannot be created",
+                each["error_message"] or f"error {each['error_code']}",
+                "check kafka.partitions, kafka.replication_factor and the ACLs, then: streams topics apply",
+            )
+    client.wait_for_topics(list(asked))
+
+
+def _compare_partitions(
+    client: KafkaAdminClient, topic: WantedTopic, partitions: Sequence[Mapping[str, Any]], dry_run: bool
+) -> Iterator[TopicChange]:
+    have = len(partitions)
+    wants = f"has {have} partitions, settings say {topic.partitions}"
+    if have > topic.partitions:
+        yield TopicChange(topic.name, "differs", f"{wants}: kept, as Kafka cannot remove any")
+    elif have < topic.partitions:
+        detail = f"{have} -> {topic.partitions} partitions; members may move to another one, their older events do not"
+        try:
+            if not dry_run:
+                client.create_partitions({topic.name: topic.partitions}, timeout_ms=10_000)
+            yield TopicChange(topic.name, "raised", detail)
+        except UnsupportedVersionError:
+            step = f"empty it, then delete and create it again, or set kafka.partitions to {have}"
+            yield TopicChange(topic.name, "differs", f"{wants}; this broker cannot add any", step)
+    replicas = min((len(each["replica_nodes"]) for each in partitions), default=0)
+    if replicas < topic.replicas:
+        yield TopicChange(
+            topic.name,
+            "differs",
+            f"has {replicas} copies, settings say {topic.replicas}",
+            f"kafka-reassign-partitions.sh with {topic.replicas} replicas for each partition",
+        )
+
+
+def _compare_configs(
+    client: KafkaAdminClient, topic: WantedTopic, configure: bool, dry_run: bool
+) -> Iterator[TopicChange]:
+    """Differences in what the broker reports; the embedded one reports nothing, and applies nothing."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic.name)
+    reported = client.describe_configs([resource], config_filter="all").get("topic", {}).get(topic.name, {})
+    different = {
+        name: (reported[name]["value"], value)
+        for name, value in topic.configs.items()
+        if name in reported and reported[name]["value"] != value
+    }
+    if not different:
+        return
+    detail = ", ".join(f"{name} is {old}, wanted {new}" for name, (old, new) in different.items())
+    if not configure:
+        yield TopicChange(
+            topic.name, "differs", detail, "streams topics apply --configure (a shorter retention deletes records)"
+        )
+        return
+    if not dry_run:
+        values = {name: new for name, (_, new) in different.items()}
+        client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic.name, values)])
+    yield TopicChange(topic.name, "configured", detail)
