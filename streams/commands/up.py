@@ -1,0 +1,104 @@
+"""`streams up`: broker, warehouse and workers on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streams.commands import settings_of
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+
+def up(
+    ctx: typer.Context,
+    workers: Annotated[int, typer.Option(min=1, max=16, help="Worker processes.")] = 1,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where facts and logs are kept.", show_default=".streams")
+    ] = None,
+) -> None:
+    """Start everything on this machine: broker, warehouse, topics, tables, workers. Ctrl-C stops it all.
+
+    Facts stay in the data directory. The embedded broker keeps its topics in memory: what a worker had not
+    stored when it stops is gone, so this is for trying, developing and small demos.
+
+    Examples:
+
+    - `streams up`
+    - `streams up --workers 2 --data-dir /tmp/try`
+    """
+    settings = settings_of(ctx)
+    if data_dir is not None:
+        settings = settings.model_copy(update={"data_dir": data_dir})
+    from streams.embedded.stack import Stack, stoppable
+
+    def say(line: str) -> None:
+        typer.echo(f"notice: {line}", err=True)
+
+    try:
+        with stoppable():
+            typer.echo("starting broker, warehouse and worker ...")
+            with Stack(settings, workers, say) as stack:
+                typer.echo(addresses(stack.settings))
+                typer.echo(f"  logs        {stack.logs}")
+                typer.echo(f"\n{next_steps(stack.settings)}\n\nrunning; Ctrl-C stops everything")
+                try:
+                    stack.wait()
+                finally:
+                    typer.echo("stopping ...")
+    except KeyboardInterrupt:
+        typer.echo("stopped")
+
+
+def addresses(settings: Settings) -> str:
+    """Where to publish to, query and look, one address a line."""
+    worker = settings.worker
+    return "\n".join(
+        (
+            f"  publish to  {settings.kafka.bootstrap} (Kafka protocol; topics {settings.kafka.topic_prefix}*)",
+            f"  query       {settings.warehouse.url} (ClickHouse HTTP; database {settings.warehouse.database})",
+            f"  health      http://{worker.host}:{worker.port}/health and /metrics",
+        )
+    )
+
+
+def flags(settings: Settings) -> str:
+    """The `--set` flags another terminal needs to reach this stack; empty when it runs on the default addresses."""
+    from streams.settings import Settings as Model
+
+    fields = Model.model_fields
+    chosen = []
+    for section, name in (
+        ("kafka", "bootstrap"),
+        ("kafka", "topic_prefix"),
+        ("warehouse", "url"),
+        ("warehouse", "database"),
+        ("worker", "port"),
+    ):
+        value = getattr(getattr(settings, section), name)
+        if value != getattr(fields[section].default, name):
+            chosen.append(f"--set {section}.{name}={value}")
+    return " ".join(chosen)
+
+
+def next_steps(settings: Settings) -> str:
+    """Commands to paste into another terminal."""
+    command = " ".join(filter(None, ("streams", flags(settings))))
+    event = (
+        '{"event_id":"hello-1","type":"message","platform":"terminal","community_id":"my-community",'
+        '"member_id":"me","occurred_at":"\'$(date -u +%Y-%m-%dT%H:%M:%SZ)\'","text":"hello"}'
+    )
+    return "\n".join(
+        (
+            "try in another terminal (of this directory, with .venv/bin on the path):",
+            f"  {command} activity",
+            f"  echo '{event}' | {command} publish -",
+            f"  {command} sql \"SELECT * FROM activity_rolling WHERE community_id = 'my-community'\"",
+            f"  {command} doctor",
+            f'  curl "{settings.warehouse.url}/?database={settings.warehouse.database}" --data-binary '
+            '"SELECT type, count() FROM events GROUP BY type"',
+        )
+    )

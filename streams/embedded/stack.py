@@ -1,0 +1,280 @@
+"""Everything on one machine: broker, warehouse and workers as supervised child processes of one command."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import IO
+from urllib.parse import urlsplit
+
+from streams.config import to_environment
+from streams.embedded.broker import EmbeddedBroker
+from streams.embedded.child import Child, ChildFailed, free_port
+from streams.embedded.warehouse_process import EmbeddedWarehouse
+from streams.settings import Settings
+
+LOOPBACK = ("127.0.0.1", "localhost")
+WORKER_TIMEOUT_S = 60.0
+
+
+class StackError(RuntimeError):
+    """The stack cannot start or go on; `what`, `why` and `next` are written for whoever runs the command."""
+
+    def __init__(self, what: str, why: str, next: str, code: int = 3) -> None:
+        super().__init__(f"{what}: {why}")
+        self.what, self.why, self.next, self.code = what, why, next, code
+
+
+class Stack:
+    """Context manager around the embedded broker, the embedded warehouse and `workers` worker processes.
+
+    Ports come from the settings; a port that is taken is replaced by a free one, and `say` is told. After `start`,
+    `settings` holds what clients of this stack must use. Start it in the main thread: children end with their thread.
+    """
+
+    def __init__(self, settings: Settings, workers: int = 1, say: Callable[[str], None] = lambda line: None) -> None:
+        self.settings = settings
+        self._workers = workers
+        self._say = say
+        self._parts = ExitStack()
+        self._broker: EmbeddedBroker | None = None
+        self._warehouse: EmbeddedWarehouse | None = None
+        self.workers: list[Child] = []
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids by name: broker, warehouse, worker 1 ..."""
+        pids = {}
+        if self._broker:
+            pids["broker"] = self._broker.pid
+        if self._warehouse:
+            pids["warehouse"] = self._warehouse.pid
+        return pids | {worker.name: worker.pid for worker in self.workers}
+
+    @property
+    def logs(self) -> Path:
+        """Directory of the children's logs."""
+        return self.settings.data_dir / "logs"
+
+    def start(self) -> Stack:
+        """Start every part in order and wait until the workers answer. Raises `StackError`, and then nothing runs."""
+        try:
+            self._start()
+        except ChildFailed as error:
+            self.stop()
+            raise StackError("a part of the stack did not start", str(error), "streams doctor") from None
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _start(self) -> None:
+        for name, address in (
+            ("kafka.bootstrap", self.settings.kafka.bootstrap),
+            ("warehouse.url", self.settings.warehouse.url),
+        ):
+            if _host(address) not in LOOPBACK:
+                raise StackError(
+                    "everything embedded runs on this machine only",
+                    f"{name} is {address}",
+                    "streams worker uses that server; streams up wants an address on 127.0.0.1",
+                    code=2,
+                )
+        self.settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self._parts.enter_context(_only_one(self.settings.data_dir))
+        self._start_broker()
+        self._start_warehouse()
+        self._prepare()
+        for number in range(1, self._workers + 1):
+            self._start_worker(number)
+        if self.workers:
+            self._await_workers()
+
+    def _start_broker(self) -> None:
+        port = self._port("the broker", _port(self.settings.kafka.bootstrap, 9092))
+        self._broker = EmbeddedBroker(port=port, log=self.logs / "broker.log")
+        self._parts.enter_context(self._broker)
+        kafka = self.settings.kafka.model_copy(
+            update={
+                "bootstrap": self._broker.bootstrap,
+                "security_protocol": "PLAINTEXT",
+                "idempotence": False,
+                "replication_factor": 1,
+            }
+        )
+        self.settings = self.settings.model_copy(update={"kafka": kafka})
+
+    def _start_warehouse(self) -> None:
+        port = self._port("the warehouse", _port(self.settings.warehouse.url, 8123))
+        self._warehouse = EmbeddedWarehouse(
+            self.settings.data_dir, port=port, password=self.settings.warehouse.password.get_secret_value()
+        )
+        self._parts.enter_context(self._warehouse)
+        warehouse = self.settings.warehouse.model_copy(update={"url": self._warehouse.url, "user": "default"})
+        self.settings = self.settings.model_copy(update={"warehouse": warehouse})
+
+    def _prepare(self) -> None:
+        from streams.clickhouse import Warehouse
+        from streams.kafka import apply_topics
+        from streams.migrations import migrate
+
+        warehouse = Warehouse(self.settings.warehouse)
+        try:
+            migrate(warehouse)
+        finally:
+            warehouse.close()
+        apply_topics(self.settings.kafka)
+
+    def _start_worker(self, number: int) -> None:
+        wanted = self.settings.worker.port
+        port = self._port(f"worker {number}", wanted + number - 1 if wanted else 0)
+        settings = self.settings.model_copy(update={"worker": self.settings.worker.model_copy(update={"port": port})})
+        if settings.log_format == "auto":
+            settings = settings.model_copy(update={"log_format": "console"})  # its log is a file for people
+        if number == 1:
+            self.settings = self.settings.model_copy(update={"worker": settings.worker})
+        worker = Child(
+            f"worker {number}",
+            [sys.executable, "-m", "streams", "worker"],
+            self.logs / f"worker-{number}.log",
+            env=to_environment(settings),
+        )
+        self.workers.append(worker)
+        self._parts.callback(worker.stop)
+
+    def _await_workers(self) -> None:
+        deadline = time.monotonic() + WORKER_TIMEOUT_S
+        while time.monotonic() < deadline:
+            self.check()
+            if self.health() is not None:
+                return
+            time.sleep(0.1)
+        raise StackError(
+            "the worker does not answer",
+            f"no answer on port {self.settings.worker.port} after {WORKER_TIMEOUT_S:g} s; "
+            f"its log ends:\n{self.workers[0].log_tail()}",
+            f"read {self.workers[0].log}",
+        )
+
+    def health(self) -> int | None:
+        """HTTP status of the first worker's /health; None when nothing answers."""
+        return health(self.settings.worker.host, self.settings.worker.port)[0]
+
+    def check(self) -> None:
+        """Raise `StackError` when a part has ended on its own."""
+        try:
+            for part in (self._broker, self._warehouse, *self.workers):
+                if part is not None:
+                    part.check()
+        except ChildFailed as error:
+            raise StackError("a part of the stack has ended", str(error), f"its full log is in {self.logs}") from None
+
+    def wait(self, duration_s: float | None = None) -> None:
+        """Supervise until `duration_s` is over, for ever without it. Raises `StackError` when a part ends."""
+        until = None if duration_s is None else time.monotonic() + duration_s
+        while until is None or time.monotonic() < until:
+            self.check()
+            time.sleep(0.5)
+
+    def stop(self) -> None:
+        """End every part, the workers first; no part is left running."""
+        self._parts.close()
+        self._broker = self._warehouse = None
+        self.workers.clear()
+
+    def _port(self, whose: str, wanted: int) -> int:
+        if wanted == 0:
+            return free_port()
+        if _free(wanted):
+            return wanted
+        port = free_port()
+        self._say(f"port {wanted} is taken, {whose} uses {port}")
+        return port
+
+    def __enter__(self) -> Stack:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def health(host: str, port: int, timeout_s: float = 2.0) -> tuple[int | None, str]:
+    """Status and body of a worker's /health; (None, reason) when nothing answers."""
+    try:
+        with urllib.request.urlopen(f"http://{host}:{port}/health", timeout=timeout_s) as answer:
+            return answer.status, answer.read().decode(errors="replace")
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(errors="replace")
+    except OSError as error:
+        return None, str(getattr(error, "reason", error))
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt once; later ones are ignored, so that shutdown is not torn."""
+    seen = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal seen
+        if not seen:
+            seen = True
+            raise KeyboardInterrupt
+
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _only_one(data_dir: Path) -> Iterator[IO[str]]:
+    """Hold the lock of a data directory; the kernel lets go of it however the process ends."""
+    with (data_dir / "stack.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise StackError(
+                f"{data_dir} is in use",
+                f"process {lock.read().strip() or '?'} runs a stack on it, and one directory serves one engine",
+                "end that process, or choose another directory with --data-dir",
+                code=2,
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield lock
+
+
+def _host(address: str) -> str:
+    return urlsplit(address if "//" in address else f"//{address.split(',')[0]}").hostname or ""
+
+
+def _port(address: str, default: int) -> int:
+    return urlsplit(address if "//" in address else f"//{address.split(',')[0]}").port or default
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As servers bind: a port in TIME_WAIT is free for them.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
