@@ -71,6 +71,7 @@ class IngestSettings(Section):
     earliest_year: int = Field(1990, description="an event before this year is a dead letter")
     max_future_skew_s: float = Field(300.0, ge=0, description="an event further ahead is flagged and bucketed by receive time")
     max_future_days: float = Field(366.0, ge=0, description="an event this far ahead is a dead letter")
+    max_disorder_s: float = Field(10.0, ge=0, description="the watermark stays this far behind the latest event of a partition")
     max_reject_ratio: float = Field(0.5, gt=0, le=1, description="a partition stops when more than this share is rejected")
     reject_window: int = Field(1000, ge=10, description="records of one partition over which the share is taken")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Grain = Literal["minute", "hour", "day"]
 
@@ -18,9 +19,9 @@ Buckets = Mapping[str, Iterable[int]]
 class Aggregate:
     """One table of `<database>_store`.
 
-    `facts_sql` names the file under `sql/rollups` that computes a bucket from facts; `merge_sql` the one that computes it
-    from `source`, a smaller grain of the same measure. An aggregate without `source` is computed from facts. Both give
-    the columns `keys` and `measures` in the table's order; `reconcile` holds one against the other.
+    `facts_sql` names the file under `sql/rollups` that computes a bucket from facts; `merge_sql` the one that computes
+    it from `source`, a smaller grain of the same measure. Without `source` it is computed from facts. Both give the
+    columns `keys` and `measures` in the table's order; `reconcile` holds one against the other.
     """
 
     name: str
@@ -67,14 +68,13 @@ def in_buckets(grain: Grain, column: str, buckets: Buckets) -> str:
 
     The buckets travel as one string literal: a literal per bucket would pass the parser's limit of 50,000 nodes.
     """
-    packed = "[" + ",".join(f"[{_json(community)},[{','.join(map(str, starts))}]]" for community, starts in buckets.items()) + "]"
-    literal = packed.replace("\\", "\\\\").replace("'", "\\'")
+    literal = json_literal([[community, list(starts)] for community, starts in buckets.items()])
     low = min(min(starts) for starts in buckets.values() if starts)
     high = max(max(starts) for starts in buckets.values() if starts) + SECONDS[grain]
     return (
         f"(community_id, {bucket_expression(grain, column)}) IN ("
         "SELECT bucket.1, toDateTime(arrayJoin(bucket.2), 'UTC') FROM ("
-        f"SELECT arrayJoin(JSONExtract('{literal}', 'Array(Tuple(String, Array(UInt32)))')) AS bucket))"
+        f"SELECT arrayJoin(JSONExtract({literal}, 'Array(Tuple(String, Array(UInt32)))')) AS bucket))"
         f" AND {column} >= toDateTime({low}, 'UTC') AND {column} < toDateTime({high}, 'UTC')"
     )
 
@@ -82,13 +82,13 @@ def in_buckets(grain: Grain, column: str, buckets: Buckets) -> str:
 def in_range(column: str, start: int, end: int, communities: Iterable[str] = ()) -> str:
     """SQL predicate of a half-open range of epoch seconds, and of some communities when any are given."""
     clause = f"{column} >= toDateTime({start}, 'UTC') AND {column} < toDateTime({end}, 'UTC')"
-    names = [name.replace("\\", "\\\\").replace("'", "\\'") for name in communities]
+    names = list(communities)
     if names:
-        clause += " AND community_id IN (" + ", ".join(f"'{name}'" for name in names) + ")"
+        clause += f" AND community_id IN (SELECT arrayJoin(JSONExtract({json_literal(names)}, 'Array(String)')))"
     return clause
 
 
-def _json(text: str) -> str:
-    import json
-
-    return json.dumps(text, ensure_ascii=False)
+def json_literal(value: Any) -> str:
+    """A JSON document of lists, numbers and strings as one SQL string literal, free of `{`, which placeholders have."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("{", "\\u007b")
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

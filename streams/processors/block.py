@@ -1,0 +1,171 @@
+"""A block: the facts, dead letters and invalidations of some micro-batches, ready to be written; pure.
+
+Every record of a batch ends in exactly one place: a fact or a dead letter.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from streams.dead_letters import DeadLetter, dead_letter
+from streams.processors.facts import Int64s, Stamps, fact_table, to_ms
+from streams.settings import IngestSettings
+from streams.topics import Family
+from streams.topics.decode import Decoder
+from streams.topics.errors import Rejected
+
+DAY_MS = 86_400_000
+
+
+class Record(Protocol):
+    """What a Kafka client gives for one record."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Contiguous records of one partition, and what acknowledges them."""
+
+    topic: str
+    partition: int
+    records: Sequence[Record]
+    token: Any = None
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all values."""
+        return sum(len(record.value) for record in self.records if record.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One batch, decoded: its facts, the times of its events (epoch ms), and what was rejected."""
+
+    batch: Batch
+    facts: pa.Table | None
+    event_ms: Int64s
+    dead_letters: list[DeadLetter]
+
+
+@dataclass(slots=True)
+class Block:
+    """What one write stores, publishes and acknowledges."""
+
+    decoded: list[Decoded]
+    facts: pa.Table | None
+    dead_letters: list[DeadLetter]
+    minutes: dict[str, set[int]]
+    """Community -> starts of minutes (epoch s) that its facts touch."""
+
+    @property
+    def records(self) -> int:
+        """Records behind this block."""
+        return sum(len(decoded.batch.records) for decoded in self.decoded)
+
+    @property
+    def oldest_received_ms(self) -> int:
+        """Kafka timestamp of the oldest record, 0 when there is none."""
+        return min((decoded.batch.records[0].timestamp for decoded in self.decoded if decoded.batch.records), default=0)
+
+
+class BatchDecoder:
+    """Decodes batches of every family; holds one decoder a family and no other state."""
+
+    def __init__(self, families: Mapping[str, Family], settings: IngestSettings) -> None:
+        self.families = families
+        self.settings = settings
+        self.earliest_ms = int(datetime(settings.earliest_year, 1, 1, tzinfo=UTC).timestamp() * 1000)
+        self.decoders = {topic: Decoder(family, settings.max_record_bytes) for topic, family in families.items()}
+
+    def decode(self, batch: Batch, now_ms: int) -> Decoded:
+        """Decode one batch. `now_ms` stands in for a record that carries no usable Kafka timestamp."""
+        limits, family = self.settings, self.families[batch.topic]
+        records = batch.records
+        events: list[Any]
+        events, rejects = self.decoders[batch.topic].decode_batch(
+            [record.value for record in records],
+            [record.headers for record in records] if any(record.headers for record in records) else (),
+        )
+        rejected: dict[int, Rejected] = dict(rejects)
+        valid = [index for index, event in enumerate(events) if event is not None]
+        occurred = to_ms([events[index].occurred_at for index in valid])
+        received = np.fromiter((records[index].timestamp for index in valid), np.int64, len(valid))
+        future_ms = int(limits.max_future_skew_s * 1000)
+        received = np.where((received > 0) & (received <= now_ms + future_ms), received, now_ms)
+        ahead = occurred - received
+        absurd = (occurred < self.earliest_ms) | (ahead > limits.max_future_days * DAY_MS)
+        if absurd.any():
+            for position in np.flatnonzero(absurd).tolist():
+                rejected[valid[position]] = absurd_time(events[valid[position]].occurred_at, limits)
+            keep = ~absurd
+            valid = [index for index, kept in zip(valid, keep.tolist(), strict=True) if kept]
+            occurred, received, ahead = occurred[keep], received[keep], ahead[keep]
+        dead = [letter_of(records[index], rejected[index]) for index in sorted(rejected)]
+        if not valid:
+            return Decoded(batch, None, occurred, dead)
+        stamps = Stamps(
+            batch.topic,
+            batch.partition,
+            np.fromiter((records[index].offset for index in valid), np.int64, len(valid)),
+            occurred,
+            received,
+            ahead > future_ms,
+            [records[index].value or b"" for index in valid],
+        )
+        return Decoded(batch, fact_table(family, [events[index] for index in valid], stamps), stamps.event_ms, dead)
+
+
+def absurd_time(occurred: Any, limits: IngestSettings) -> Rejected:
+    """The rejection of a time that no clock skew explains."""
+    if occurred.year < limits.earliest_year:
+        why = f"{occurred.isoformat()} is before {limits.earliest_year}, the earliest year taken (ingest.earliest_year)"
+    else:
+        why = f"{occurred.isoformat()} is more than {limits.max_future_days:g} days ahead (ingest.max_future_days)"
+    return Rejected("absurd_time", why, "occurred_at")
+
+
+def letter_of(record: Record, reject: Rejected) -> DeadLetter:
+    """The dead letter of a record."""
+    return dead_letter(
+        record.topic,
+        record.partition,
+        record.offset,
+        record.timestamp,
+        record.key,
+        record.value,
+        record.headers,
+        reject,
+    )
+
+
+def assemble(decoded: Sequence[Decoded]) -> Block:
+    """One block of several decoded batches: a single table of facts over all families."""
+    tables = [part.facts for part in decoded if part.facts is not None]
+    facts = pa.concat_tables(tables, promote_options="default") if tables else None
+    letters = [letter for part in decoded for letter in part.dead_letters]
+    return Block(list(decoded), facts, letters, minutes_of(facts) if facts is not None else {})
+
+
+def minutes_of(facts: pa.Table) -> dict[str, set[int]]:
+    """Community -> the minutes its facts fall into, epoch seconds."""
+    pairs = facts.select(["community_id", "minute"]).group_by(["community_id", "minute"]).aggregate([])
+    touched: dict[str, set[int]] = defaultdict(set)
+    for community, minute in zip(
+        pairs["community_id"].to_pylist(), np.asarray(pairs["minute"].cast(pa.int64())).tolist(), strict=True
+    ):
+        touched[community].add(minute)
+    return dict(touched)

@@ -1,0 +1,29 @@
+"""An invalidation says which minute buckets of a community are no longer true; it carries no numbers."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Invalidation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Value of a record on the invalidations topic; its key is the community."""
+
+    community_id: str
+    minutes: list[int]
+    """Starts of minutes, epoch seconds."""
+    received_at: int = 0
+    """Kafka timestamp (ms) of the oldest record behind it: how long it took until the numbers were right again."""
+
+
+_decoder = msgspec.json.Decoder(Invalidation)
+_encoder = msgspec.json.Encoder()
+
+
+def encode(invalidation: Invalidation) -> bytes:
+    """The record's value, JSON."""
+    return _encoder.encode(invalidation)
+
+
+def decode(value: bytes | None) -> Invalidation:
+    """Raise `msgspec.DecodeError` for what is not an invalidation: only the pipeline writes this topic."""
+    return _decoder.decode(value or b"")

@@ -1,0 +1,136 @@
+"""Rollup: invalidations are coalesced, their buckets recomputed grain by grain, and only then are they acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from streams import metrics
+from streams.aggregates import ALL, SECONDS, Grain
+from streams.clickhouse import Warehouse
+from streams.processors import invalidations
+from streams.processors.block import Batch
+from streams.processors.progress import Progress
+from streams.processors.recompute import VersionClock, recompute
+from streams.processors.retry import until_available
+from streams.settings import RollupSettings
+
+log = structlog.get_logger()
+
+GRAINS: tuple[Grain, ...] = ("minute", "hour", "day")
+
+
+@dataclass(slots=True)
+class Stage:
+    """Dirty buckets of one grain, and the batches that wait for them."""
+
+    grain: Grain
+    interval_s: float
+    dirty: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    waiting: list[Batch] = field(default_factory=list)
+    since: float | None = None
+    oldest_received_ms: int = 0
+
+    def add(self, buckets: Mapping[str, set[int]], batches: Sequence[Batch], now: float, received_ms: int = 0) -> None:
+        """Mark buckets dirty on behalf of some batches."""
+        size = SECONDS[self.grain]
+        for community, starts in buckets.items():
+            self.dirty[community].update(start - start % size for start in starts)
+        self.waiting.extend(batches)
+        if self.since is None:
+            self.since = now
+        if received_ms and (not self.oldest_received_ms or received_ms < self.oldest_received_ms):
+            self.oldest_received_ms = received_ms
+
+    def due_at(self) -> float | None:
+        """When this stage wants to run; None when there is nothing to do."""
+        return None if self.since is None else self.since + self.interval_s
+
+    def take(self) -> Stage:
+        """Everything that is dirty now; what comes later is for the next run."""
+        taken = Stage(self.grain, self.interval_s, self.dirty, self.waiting, self.since, self.oldest_received_ms)
+        self.dirty, self.waiting, self.since, self.oldest_received_ms = defaultdict(set), [], None, 0
+        return taken
+
+
+class Rollup:
+    """One worker's rollup. Its memory is what is dirty; what it forgets in a crash Kafka delivers again."""
+
+    def __init__(
+        self,
+        settings: RollupSettings,
+        warehouse: Warehouse,
+        acknowledge: Callable[[Any], Awaitable[None]],
+        is_current: Callable[[Any], bool],
+        progress: Progress,
+    ) -> None:
+        self.settings = settings
+        self.warehouse = warehouse
+        self.acknowledge = acknowledge
+        self.is_current = is_current
+        self.progress = progress
+        self.versions = VersionClock(warehouse)
+        intervals = (settings.minute_s, settings.hour_s, settings.day_s)
+        self.stages = [Stage(grain, interval) for grain, interval in zip(GRAINS, intervals, strict=True)]
+        self.wake = asyncio.Event()
+
+    async def offer(self, batch: Batch) -> None:
+        """Mark what a batch of invalidations says; never waits, because coalescing is what bounds the memory."""
+        touched: dict[str, set[int]] = defaultdict(set)
+        oldest = 0
+        for record in batch.records:
+            invalidation = invalidations.decode(record.value)
+            touched[invalidation.community_id].update(invalidation.minutes)
+            if invalidation.received_at:
+                oldest = min(oldest or invalidation.received_at, invalidation.received_at)
+        self.stages[0].add(touched, [batch], time.monotonic(), oldest)
+        self.wake.set()
+
+    async def run(self) -> None:
+        """Recompute what is due until cancelled, the smallest grain first, for no more than `duty` of the time."""
+        rest_until = 0.0
+        while True:
+            due = [stage for stage in self.stages if stage.since is not None]
+            for stage in self.stages:
+                metrics.DIRTY_BUCKETS.labels(stage.grain).set(sum(len(starts) for starts in stage.dirty.values()))
+            if not due:
+                self.wake.clear()
+                await self.wake.wait()
+                continue
+            now = time.monotonic()
+            ready = [stage for stage in due if (stage.due_at() or 0) <= now]
+            wait = rest_until - now if ready else min(stage.due_at() or now for stage in due) - now
+            if wait > 0:
+                await asyncio.sleep(wait)
+                continue
+            await self.flush(self.stages.index(ready[0]))
+            took = time.monotonic() - now
+            rest_until = time.monotonic() + took * (1 - self.settings.duty) / self.settings.duty
+
+    async def flush(self, index: int) -> None:
+        """Recompute the dirty buckets of one grain, then hand them on to the next larger one, or acknowledge."""
+        taken = self.stages[index].take()
+        await until_available("recompute", lambda: self.recompute(taken))
+        if taken.oldest_received_ms:
+            metrics.QUERYABLE_LATENCY_SECONDS.observe(max(0.0, time.time() - taken.oldest_received_ms / 1000))
+        if index + 1 < len(self.stages):
+            self.stages[index + 1].add(taken.dirty, taken.waiting, time.monotonic())
+            return
+        now = time.monotonic()
+        for batch in taken.waiting:
+            if self.is_current(batch.token):
+                await self.acknowledge(batch.token)
+                self.progress.stored((batch.topic, batch.partition), batch.records[-1].offset + 1, now)
+
+    def recompute(self, stage: Stage) -> None:
+        """Recompute every aggregate of a grain."""
+        version = self.versions.take()
+        for aggregate in ALL:
+            if aggregate.grain == stage.grain:
+                recompute(self.warehouse, aggregate, stage.dirty, version)

@@ -1,0 +1,152 @@
+"""Storing a block of facts so that each event has one live row, whatever came before and whenever it came.
+
+The key of `events` collapses an event that arrives again in its own minute. An event that arrives again with another
+time would live in two minutes: `event_keys` finds it, and the version that loses is removed from its minute.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from streams.aggregates.aggregate import json_literal
+
+LARGE = {"max_query_size": 1 << 28}
+
+
+class Storage(Protocol):
+    """What storing needs of the warehouse."""
+
+    def insert(self, table: str, rows: pa.Table, settings: Mapping[str, Any] | None = None) -> None:
+        """Insert columns."""
+
+    def rows(
+        self, sql: str, parameters: dict[str, Any] | None = None, settings: dict[str, Any] | None = None
+    ) -> list[Any]:
+        """Rows of a query."""
+
+    def render(self, sql: str) -> str:
+        """Fill in database names."""
+
+
+@dataclass(slots=True)
+class Stored:
+    """What came of a block: which rows brought a new event, and minutes that it changed beside its own."""
+
+    new: np.ndarray[Any, np.dtype[np.bool_]]
+    moved: int = 0
+    minutes: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+
+
+class Version(NamedTuple):
+    """A live row of an event in one minute."""
+
+    community_id: str
+    event_id: str
+    minute: int
+    version: int
+
+
+def store_facts(warehouse: Storage, facts: pa.Table, block_id: int) -> Stored:
+    """Insert facts, count duplicates, and leave one live row of every event that lives in several minutes.
+
+    `block_id` grows with time: an id that an earlier block brought is a duplicate. Safe to repeat at any point.
+    """
+    keys = np.asarray(facts["event_key"])
+    unique, first_rows = np.unique(keys, return_index=True)
+    warehouse.insert(warehouse.render("{store}.events"), facts)
+    seen = pa.table(
+        {
+            "event_key": facts["event_key"],
+            "minute": facts["minute"],
+            "first_block": pa.array(np.full(len(keys), block_id, np.uint64)),
+        }
+    )
+    warehouse.insert(warehouse.render("{store}.event_keys"), seen)
+    # Looked up after the insert: of two writers that bring one event at the same time, at least the later sees both.
+    known = warehouse.rows(
+        warehouse.render("""
+            SELECT event_key, groupUniqArray(toUnixTimestamp(minute)) AS minutes, min(first_block) AS first
+            FROM {store}.event_keys
+            WHERE event_key IN (""")
+        + key_list(unique)
+        + f") GROUP BY event_key HAVING first < {block_id} OR length(minutes) > 1",
+        settings=LARGE,
+    )
+    old = np.array([key for key, _, first in known if first < block_id], np.uint64)
+    new = np.zeros(len(keys), np.bool_)
+    new[first_rows[~np.isin(unique, old)]] = True
+    stored = Stored(new)
+    moved = {int(key): minutes for key, minutes, _ in known if len(minutes) > 1}
+    if moved:
+        settle_moved(warehouse, facts, moved, stored)
+    return stored
+
+
+def key_list(keys: np.ndarray[Any, Any]) -> str:
+    """SQL that gives 64-bit keys, packed into one literal: parsing one a key would take longer than the look-up."""
+    packed = base64.b64encode(np.ascontiguousarray(keys, "<u8").tobytes()).decode()
+    return (
+        f"SELECT reinterpretAsUInt64(substring(base64Decode('{packed}'), number * 8 + 1, 8)) FROM numbers({len(keys)})"
+    )
+
+
+def settle_moved(warehouse: Storage, facts: pa.Table, moved: dict[int, list[int]], stored: Stored) -> None:
+    """Leave one version alive of each event that was stored in several minutes; mark all its minutes changed."""
+    keys = np.asarray(facts["event_key"])
+    positions = np.flatnonzero(np.isin(keys, np.fromiter(moved, np.uint64, len(moved))))
+    rows = facts.select(["event_key", "community_id", "event_id"]).take(pa.array(positions)).to_pylist()
+    wanted = {(row["community_id"], row["event_id"]): moved[row["event_key"]] for row in rows}
+    for (community, _), minutes in wanted.items():
+        stored.minutes[community].update(minutes)
+    places = [(community, minute, event_id) for (community, event_id), minutes in wanted.items() for minute in minutes]
+    literal = json_literal(places)
+    alive: dict[tuple[str, str], list[Version]] = defaultdict(list)
+    living = warehouse.rows(
+        warehouse.render(f"""
+            SELECT community_id, event_id, toUnixTimestamp(minute) AS at, version
+            FROM {{store}}.events FINAL
+            WHERE (community_id, minute, event_id) IN (
+                SELECT place.1, toDateTime(place.2, 'UTC'), place.3
+                FROM (SELECT arrayJoin(JSONExtract({literal}, 'Array(Tuple(String, UInt32, String))')) AS place))"""),
+        settings=LARGE,
+    )
+    for row in living:
+        version = Version(*row)
+        alive[version.community_id, version.event_id].append(version)
+    losers = [loser for versions in alive.values() for loser in losing(versions)]
+    if losers:
+        stored.moved = len(losers)
+        warehouse.insert(warehouse.render("{store}.events"), removals(losers))
+
+
+def losing(versions: list[Version]) -> list[Version]:
+    """The versions that must go, each with the version number that removes it; none when the event lives once.
+
+    The greatest version wins; of equal ones (an event bucketed by receive time, received twice) the earliest minute.
+    """
+    winner = max(versions, key=lambda version: (version.version, -version.minute))
+    return [version._replace(version=winner.version | 1) for version in versions if version is not winner]
+
+
+def removals(losers: list[Version]) -> pa.Table:
+    """Rows that take events out of a minute: odd versions, just above the version that won."""
+    count = len(losers)
+    epoch = pa.array([0] * count, pa.timestamp("ms", "UTC"))
+    return pa.table(
+        {
+            "community_id": [loser.community_id for loser in losers],
+            "minute": pa.array([loser.minute for loser in losers], pa.timestamp("s", "UTC")),
+            "event_id": [loser.event_id for loser in losers],
+            "version": pa.array([loser.version for loser in losers], pa.uint64()),
+            "is_deleted": pa.array([1] * count, pa.uint8()),
+            "occurred_at": epoch,
+            "event_time": epoch,
+        }
+    )

@@ -1,0 +1,268 @@
+"""The worker process: Faust carries micro-batches of partitions to ingest and rollup. The only file that knows Faust.
+
+Stock Faust pays for each record (~80 us here) and acknowledges an event whose handler failed, or which it skipped
+during a rebalance. So one Faust message is one fetched batch, and an offset is committed only when the pipeline says
+that everything before it is durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+import faust
+import structlog
+from faust.transport.drivers.aiokafka import Consumer, Transport
+from faust.types import TP
+from faust.types import Message as FaustMessage
+from mode.supervisors import CrashingSupervisor
+
+from streams import metrics
+from streams.clickhouse import Warehouse
+from streams.health import serve_health
+from streams.kafka import client_config
+from streams.processors.block import Batch
+from streams.processors.ingest import Ingest, Message
+from streams.processors.progress import Partition, Progress
+from streams.processors.rollup import Rollup
+from streams.settings import KafkaSettings, Settings
+from streams.topics import ALL
+from streams.topics.internal import INVALIDATIONS
+
+log = structlog.get_logger()
+
+DAY_S = 86_400.0
+LONGEST_REQUEST = 64 << 20
+END_OFFSETS_EVERY_S = 2.0
+
+
+class BatchConsumer(Consumer):  # type: ignore[misc]
+    """Faust's Kafka consumer, with one message per partition and fetch instead of one per record."""
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, FaustMessage]]:  # noqa: ASYNC109 - Faust's name
+        """Like the stock method, but each message's value is the list of records and its offset is the last one's."""
+        records, active = await self._wait_next_records(timeout)
+        generation = self.app.consumer_generation_id
+        if records is None or self.should_stop:
+            return
+        if not self.flow_active:
+            await self.perform_seek()
+            return
+        for partition, batch in records.items():
+            tp = TP(partition.topic, partition.partition)
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            if batch and (active is None or tp in active or tp in self._buffered_partitions):
+                message = self._to_message(tp, batch[-1])
+                message.value = batch
+                yield tp, message
+
+    def ack(self, message: FaustMessage) -> bool:
+        """Faust acknowledges what it skips; only `durable` decides here."""
+        message.acked = True
+        self._unacked_messages.discard(message)
+        return False
+
+    def durable(self, tp: TP, offset: int) -> None:
+        """Everything up to and including `offset` is stored and published: it may be committed."""
+        self._acked[tp] = [max(offset, *self._acked[tp])] if self._acked[tp] else [offset]
+        self._n_acked += 1
+
+    def _new_offset(self, tp: TP) -> int | None:
+        acked = self._acked[tp]
+        return acked.pop() + 1 if acked else None
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """A batch spans offsets; gaps between batches need no bookkeeping because batches are settled in order."""
+
+
+class BatchTransport(Transport):  # type: ignore[misc]
+    """Faust's Kafka transport with the batch consumer."""
+
+    Consumer = BatchConsumer
+
+
+class BatchSchema(faust.Schema):  # type: ignore[misc]
+    """Hands a batch through as it is: records are decoded by the pipeline, where one bad record harms no other."""
+
+    def compile(self, app: faust.App, **_: Any) -> Callable[..., Awaitable[Any]]:
+        """A decoder that decodes nothing."""
+        create_event = app.create_event
+
+        async def decode(message: FaustMessage, *, propagate: bool = False) -> Any:
+            return create_event(message.key, message.value, message.headers, message)
+
+        return decode
+
+
+class Worker:
+    """One worker: a Faust app, the pipeline's two processors, and /health."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.warehouse = Warehouse(settings.warehouse)
+        self.progress = Progress(settings.ingest.max_disorder_s)
+        self.app = new_app(settings)
+        prefix = settings.kafka.topic_prefix
+        self.group = self.app.conf.id
+        roles = settings.worker.roles
+        self.ingest = Ingest(
+            settings, self.warehouse, self.publish, self.acknowledge, self.is_current, self.pause, self.progress
+        )
+        self.rollup = Rollup(settings.rollup, self.warehouse, self.acknowledge, self.is_current, self.progress)
+        if "ingest" in roles:
+            self.add_agent("ingest", [family.topic(prefix) for family in ALL], self.ingest.offer)
+            self.app.task(self.guarded(self.ingest.run))
+        if "rollup" in roles:
+            self.add_agent("rollup", [INVALIDATIONS.topic(prefix)], self.rollup.offer)
+            self.app.task(self.guarded(self.rollup.run))
+        self.app.task(self.guarded(self.watch_ends))
+        self.app.task(self.guarded(lambda: serve_health(settings.worker, self.progress, self.describe)))
+        self.app.on_partitions_assigned.connect(self.on_assigned, weak=False)
+        self.ready = False
+
+    def add_agent(self, name: str, topics: Sequence[str], offer: Callable[[Batch], Awaitable[None]]) -> None:
+        """Subscribe to topics and hand each batch over in order; a failure stops the process instead of skipping."""
+        channel = self.app.topic(*topics, schema=BatchSchema(), allow_empty=True)
+
+        async def agent(stream: Any) -> None:
+            async for event in stream.noack().events():
+                message = event.message
+                await offer(Batch(message.topic, message.partition, event.value, event))
+
+        self.app.agent(channel, name=f"{self.app.conf.id}.{name}", supervisor_strategy=CrashingSupervisor)(agent)
+
+    def guarded(self, task: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        """A task whose failure ends the process at once: a restart is the tested way out of anything unexpected."""
+
+        async def run() -> None:
+            try:
+                await task()
+            except asyncio.CancelledError:
+                raise
+            except BaseException:
+                log.exception("the worker cannot go on; it exits so that a restart takes over from the last commit")
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(70)
+
+        return run
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Send and wait until the broker has all of them."""
+        producer = self.app.producer
+        sent = [
+            await producer.send(
+                message.topic,
+                message.key,
+                message.value,
+                None,
+                None,
+                list(message.headers) if message.headers else None,
+            )
+            for message in messages
+        ]
+        await asyncio.gather(*sent)
+
+    async def acknowledge(self, event: Any) -> None:
+        """Let Faust commit the batch's last offset with its next commit."""
+        self.app.consumer.durable(event.message.tp, event.message.offset)
+
+    def is_current(self, event: Any) -> bool:
+        """False for a batch of an earlier assignment: it is being fetched again, here or by another worker."""
+        return bool(event.message.generation_id == self.app.consumer_generation_id)
+
+    def pause(self, partition: Partition) -> None:
+        """Fetch no more of a partition until the next assignment."""
+        self.app.consumer.pause_partitions({TP(*partition)})
+
+    async def on_assigned(self, app: faust.App, assigned: set[TP], **_: Any) -> None:
+        """Own the assigned partitions from now on."""
+        now = time.monotonic()
+        self.progress.assign({(tp.topic, tp.partition): None for tp in assigned}, now)
+        self.ingest.on_assigned()
+        self.ready = True
+        log.info("partitions assigned", partitions=len(assigned), group=self.group)
+
+    async def watch_ends(self) -> None:
+        """Ask where partitions end and what is committed, for lag, watermarks and health."""
+        while True:
+            await asyncio.sleep(END_OFFSETS_EVERY_S)
+            consumer = self.app.consumer
+            for topic, partition in list(self.progress.positions):
+                tp = TP(topic, partition)
+                try:
+                    end = consumer.highwater(tp)
+                except Exception:  # a rebalance is under way: the partition is nobody's for the moment
+                    continue
+                position = self.progress.position((topic, partition))
+                committed = consumer._committed_offset.get(tp)
+                if committed and committed > position.next_offset:
+                    position.next_offset = committed
+                self.progress.ended((topic, partition), end or 0, time.monotonic())
+                metrics.LAG.labels(self.group, topic, str(partition)).set(position.lag)
+                if position.watermark_ms > 0:
+                    metrics.WATERMARK.labels(topic, str(partition)).set(position.watermark_ms / 1000)
+
+    def describe(self) -> dict[str, Any]:
+        """What /health shows beside the verdict."""
+        return {"ready": self.ready, "group": self.group, "roles": list(self.settings.worker.roles)}
+
+
+def new_app(settings: Settings) -> faust.App:
+    """A Faust app with the settings that avoid its known hangs."""
+    kafka = settings.kafka
+    app = faust.App(
+        f"{kafka.topic_prefix}pipeline",
+        broker=[f"kafka://{address}" for address in kafka.bootstrap.split(",")],
+        broker_credentials=credentials(kafka),
+        broker_session_timeout=kafka.session_timeout_s,
+        broker_heartbeat_interval=max(0.1, kafka.session_timeout_s / 4),
+        broker_rebalance_timeout=max(kafka.session_timeout_s, 5.0),
+        broker_request_timeout=max(90.0, kafka.session_timeout_s),
+        broker_commit_interval=kafka.commit_interval_s,
+        # Full buffers count as idle: a warehouse that is away for long must not cost the worker its partitions.
+        broker_max_poll_interval=2 * DAY_S,
+        broker_max_poll_records=settings.ingest.max_rows,
+        consumer_max_fetch_size=settings.ingest.fetch_bytes,
+        consumer_auto_offset_reset="earliest",
+        producer_max_request_size=LONGEST_REQUEST,
+        producer_acks=-1,
+        stream_buffer_maxsize=8,
+        stream_wait_empty=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        store="memory://",
+        web_enabled=False,
+    )
+    app.transport = BatchTransport(app.conf.broker_consumer, app)
+    return app
+
+
+def credentials(kafka: KafkaSettings) -> Any:
+    """Faust's credentials. It would speak plain text when given a password without TLS, so that is refused."""
+    client_config(kafka)
+    if kafka.security_protocol == "PLAINTEXT":
+        return None
+    context = None
+    if kafka.security_protocol.endswith("SSL"):
+        context = ssl.create_default_context(cafile=str(kafka.ssl_cafile) if kafka.ssl_cafile else None)
+    if kafka.security_protocol == "SSL":
+        return faust.SSLCredentials(context=context)
+    return faust.SASLCredentials(
+        username=kafka.sasl_username,
+        password=kafka.sasl_password.get_secret_value(),
+        mechanism=kafka.sasl_mechanism,
+        ssl_context=context,
+    )
+
+
+def run(settings: Settings) -> None:
+    """Run a worker until SIGINT or SIGTERM. Exits with 70 when it met something that only a restart can mend."""
+    worker = Worker(settings)
+    faust.Worker(worker.app, loglevel="WARNING", override_logging=False, quiet=True).execute_from_commandline()
