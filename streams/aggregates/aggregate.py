@@ -31,6 +31,8 @@ class Aggregate:
     facts_sql: str
     source: Aggregate | None = None
     merge_sql: str = ""
+    sets: frozenset[str] = frozenset()
+    """Measures that are exact sets (states of `uniqExact`): equal when their elements are."""
 
     @property
     def rollup_sql(self) -> str:

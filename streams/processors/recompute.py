@@ -65,7 +65,7 @@ def recompute(warehouse: Warehouse, aggregate: Aggregate, buckets: Buckets, vers
     count = 0
     for part in chunks(buckets, MAX_BUCKETS):
         count += sum(len(starts) for starts in part.values())
-        _replace(
+        replace_where(
             warehouse,
             aggregate,
             in_buckets(aggregate.grain, aggregate.time_column, part),
@@ -77,7 +77,10 @@ def recompute(warehouse: Warehouse, aggregate: Aggregate, buckets: Buckets, vers
     return count
 
 
-def _replace(warehouse: Warehouse, aggregate: Aggregate, source_where: str, target_where: str, version: int) -> None:
+def replace_where(
+    warehouse: Warehouse, aggregate: Aggregate, source_where: str, target_where: str, version: int
+) -> None:
+    """Replace what `target_where` chooses by what is computed from the source rows that `source_where` chooses."""
     table = warehouse.render(f"{{store}}.{aggregate.name}")
     columns = ", ".join((*aggregate.keys, *aggregate.measures))
     select = recompute_select(warehouse.render(template(aggregate.rollup_sql)), aggregate, source_where)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -120,10 +120,15 @@ def settle_moved(warehouse: Storage, facts: pa.Table, moved: dict[int, list[int]
     for row in living:
         version = Version(*row)
         alive[version.community_id, version.event_id].append(version)
-    losers = [loser for versions in alive.values() for loser in losing(versions)]
+    stored.moved = remove_losers(warehouse, alive.values())
+
+
+def remove_losers(warehouse: Storage, living: Iterable[list[Version]]) -> int:
+    """Leave one live row of each event, given the live rows of each; returns how many were removed."""
+    losers = [loser for versions in living for loser in losing(versions)]
     if losers:
-        stored.moved = len(losers)
         warehouse.insert(warehouse.render("{store}.events"), removals(losers))
+    return len(losers)
 
 
 def losing(versions: list[Version]) -> list[Version]:
