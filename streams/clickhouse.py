@@ -15,6 +15,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, Not
 from clickhouse_connect.driver.httputil import get_pool_manager
 
 from streams import statements
+from streams.embedded.warehouse_process import PIPELINE, PRIORITY_HEADER
 from streams.settings import WarehouseSettings
 
 Parameters = Mapping[str, Any]
@@ -70,7 +71,7 @@ class WarehouseUnavailable(Exception):
 
 
 class WarehouseError(Exception):
-    """The warehouse refused the statement; sending it again will not help. `code` is ClickHouse's, 0 if there is none."""
+    """The warehouse refused the statement; sending it again will not help. `code`: ClickHouse's, or 0."""
 
     def __init__(self, message: str, code: int = 0) -> None:
         super().__init__(message)
@@ -81,11 +82,13 @@ class Warehouse:
     """One warehouse, used from any number of threads.
 
     Times come back as aware UTC datetimes and must be passed so. Every method raises `WarehouseUnavailable` (try
-    again) or `WarehouseError` (our fault). Connects on first use.
+    again) or `WarehouseError` (our fault). Connects on first use. Pass `interactive` where a person asks: the embedded
+    warehouse then lets the pipeline go first.
     """
 
-    def __init__(self, settings: WarehouseSettings) -> None:
+    def __init__(self, settings: WarehouseSettings, interactive: bool = False) -> None:
         self.settings = settings
+        self._headers = {} if interactive else {PRIORITY_HEADER: PIPELINE}
         self._lock = threading.Lock()
         self._client: Client | None = None
 
@@ -177,11 +180,11 @@ class Warehouse:
     def _connected(self) -> Client:
         with self._lock:
             if self._client is None:
-                self._client = _connect(self.settings)
+                self._client = _connect(self.settings, self._headers)
             return self._client
 
 
-def _connect(settings: WarehouseSettings) -> Client:
+def _connect(settings: WarehouseSettings, headers: dict[str, str]) -> Client:
     url = urlsplit(settings.url)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise WarehouseError(f"warehouse.url must look like http://host:8123, not {_shown(settings)}")
@@ -206,6 +209,7 @@ def _connect(settings: WarehouseSettings) -> Client:
         # One pool a client: the shared one would keep connections of a warehouse that is gone.
         pool_mgr=get_pool_manager(maxsize=16) if url.scheme == "http" else None,
         tz_mode="aware",
+        headers=headers,
         client_name="community-streams",
     )
 

@@ -6,7 +6,8 @@ import importlib
 import sys
 import zlib
 from collections.abc import Iterator
-from typing import Any, BinaryIO, Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import lz4.frame
 
@@ -73,8 +74,8 @@ def _frame(encoding: str) -> _Frame:
     raise CodingError(f"Content-Encoding {encoding!r} is not known; send gzip, deflate, zstd, lz4 or br")
 
 
-def decode(source: BinaryIO, encoding: str) -> Iterator[bytes]:
-    """Decompressed pieces of `source`, which may hold several frames one behind the other.
+def decode(source: Path, encoding: str) -> Iterator[bytes]:
+    """Decompressed pieces of the file `source`, which may hold several frames one behind the other.
 
     Clients compress block by block, so that a body is a sequence of frames; decoding only the first would lose rows
     without an error. Raises `CodingError`, also for a body that ends inside a frame.
@@ -82,14 +83,15 @@ def decode(source: BinaryIO, encoding: str) -> Iterator[bytes]:
     frame = _frame(encoding)
     started = False
     try:
-        while piece := source.read(_CHUNK):
-            while piece:
-                if frame.eof:
-                    frame, started = _frame(encoding), False
-                started = True
-                yield frame.decompress(piece)
-                piece = frame.unused_data if frame.eof else b""
-    except CodingError:
+        with source.open("rb") as stream:
+            while piece := stream.read(_CHUNK):
+                while piece:
+                    if frame.eof:
+                        frame, started = _frame(encoding), False
+                    started = True
+                    yield frame.decompress(piece)
+                    piece = frame.unused_data if frame.eof else b""
+    except (CodingError, GeneratorExit):
         raise
     except Exception as error:  # every library has an error type of its own
         raise CodingError(f"the body is not valid {encoding}: {error}") from error

@@ -14,11 +14,8 @@ _CODE = re.compile(r"Code:\s*(\d+)")
 _VERSION_TRAILER = re.compile(r"\s*\(version [^()]*(?:\([^()]*\))?[^()]*\)")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
-BAD_ARGUMENTS, SYNTAX_ERROR, UNKNOWN_DATABASE = 36, 62, 81
-SUPPORT_IS_DISABLED, READONLY, TOO_MANY_QUERIES = 344, 164, 202
-
-# What the library sets for its own users and a server does not.
-_SERVER_DEFAULTS = {"implicit_select": "0", "allow_introspection_functions": "0"}
+# Where the library's defaults for its own users differ from a server's.
+SERVER_DEFAULTS = {"implicit_select": "0", "allow_introspection_functions": "0"}
 
 
 class EngineError(Exception):
@@ -29,16 +26,22 @@ class EngineError(Exception):
         self.code = code
 
 
+def failure(code: int, sentence: str, name: str) -> EngineError:
+    """An error of our own in the server's words."""
+    return EngineError(code, f"Code: {code}. DB::Exception: {sentence}. ({name})")
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Result of one statement: `body` in the format asked for, and what it cost."""
 
-    body: bytes
-    read_rows: int
-    read_bytes: int
-    written_rows: int
-    written_bytes: int
-    elapsed_s: float
+    body: bytes = b""
+    read_rows: int = 0
+    read_bytes: int = 0
+    result_rows: int = 0
+    written_rows: int = 0
+    written_bytes: int = 0
+    elapsed_s: float = 0.0
 
 
 def quoted(text: str) -> str:
@@ -51,7 +54,7 @@ def identifier(text: str) -> str:
     return "`" + text.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 
-def _failure(error: Exception) -> EngineError:
+def _failed(error: Exception) -> EngineError:
     message = str(error)
     start = message.find("Code: ")
     message = _VERSION_TRAILER.sub("", message[max(start, 0) :].strip())
@@ -62,35 +65,41 @@ def _failure(error: Exception) -> EngineError:
 class Session:
     """A handle on the engine with settings, database and temporary tables of its own; for one thread at a time."""
 
-    def __init__(self, chdb: Any, path: Path) -> None:
-        self._connection = chdb.connect(str(path))
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._changed: set[str] = set()
 
     def configure(self, settings: Mapping[str, str], database: str = "") -> None:
         """Apply settings and the current database to all that follows. Raises `EngineError`."""
         for name in settings:
             if not _NAME.fullmatch(name):
-                raise EngineError(115, f"Code: 115. DB::Exception: Unknown setting {name!r}. (UNKNOWN_SETTING)")
+                raise failure(115, f"Unknown setting {name!r}", "UNKNOWN_SETTING")
         if settings:
             self.run("SET " + ", ".join(f"{name} = {quoted(value)}" for name, value in settings.items()))
+            self._changed.update(settings)
         if database:
             self.run(f"USE {identifier(database)}")
 
-    def reset(self, names: Mapping[str, str]) -> None:
-        """Back to the defaults for these settings."""
-        if names:
-            self.run("SET " + ", ".join(f"{name} = DEFAULT" for name in names))
+    def reset(self) -> None:
+        """Take back what `configure` set."""
+        if "readonly" in self._changed:
+            # The engine itself would refuse this in a read-only session; its library does not ask.
+            self.run("SET readonly = 0")
+        if self._changed:
+            self.run("SET " + ", ".join(f"{name} = DEFAULT" for name in sorted(self._changed)))
+            self._changed.clear()
 
     def run(self, sql: str, output: str = "TabSeparated", parameters: Mapping[str, str] | None = None) -> Answer:
         """Run one statement; `parameters` are values in the escaped form of TabSeparated. Raises `EngineError`."""
         try:
             result = self._connection.query(sql, output, params=dict(parameters or {}))
         except Exception as error:  # chDB raises its own type, RuntimeError or ValueError for the same things
-            raise _failure(error) from error
-        # Only one of the two is filled: rows read from tables, or rows produced by an insert's source.
+            raise _failed(error) from error
         return Answer(
             body=result.bytes(),
-            read_rows=result.storage_rows_read() or result.rows_read(),
-            read_bytes=result.storage_bytes_read() or result.bytes_read(),
+            read_rows=result.storage_rows_read(),
+            read_bytes=result.storage_bytes_read(),
+            result_rows=result.rows_read(),
             written_rows=result.rows_written(),
             written_bytes=result.bytes_written(),
             elapsed_s=result.elapsed(),
@@ -113,22 +122,26 @@ class Engine:
             self._chdb = chdb
             try:
                 self._keep_open = self.session()
-                self._keep_open.run("SELECT 1")
-                self.version = self._keep_open.run("SELECT version()").body.decode().strip()
-                self.timezone = self._keep_open.run("SELECT timezone()").body.decode().strip()
+                self.version, self.timezone, memory = (
+                    self._keep_open.run(
+                        "SELECT version(), timezone(), "
+                        "(SELECT value FROM system.server_settings WHERE name = 'max_server_memory_usage')"
+                    )
+                    .body.decode()
+                    .split()
+                )
+                self.memory_bytes = int(memory)
             except Exception as error:
                 known = check_directory(data_dir)
                 hint = "; ".join(known) if known else "the files in it may be damaged"
-                raise EngineError(1000, f"the engine cannot open {self.path}: {_failure(error)}. {hint}") from error
+                raise EngineError(1000, f"the engine cannot open {self.path}: {_failed(error)}. {hint}") from error
         except BaseException:
             self.lock.release()
             raise
 
     def session(self) -> Session:
         """A fresh session; cheap (0.1 ms)."""
-        session = Session(self._chdb, self.path)
-        session.configure(_SERVER_DEFAULTS)
-        return session
+        return Session(self._chdb.connect(str(self.path)))
 
     def close(self) -> None:
         """Close the engine and give the directory free."""

@@ -1,4 +1,4 @@
-"""Statements that the embedded warehouse does not run: they would break its directory or reach past it."""
+"""Statements that the embedded warehouse does not run: they would break its directory, end it or read past it."""
 
 from __future__ import annotations
 
@@ -6,45 +6,46 @@ import re
 
 from streams import statements
 from streams.embedded.directory import REFUSED_ENGINES
-from streams.embedded.engine import BAD_ARGUMENTS, SUPPORT_IS_DISABLED, EngineError
+from streams.embedded.engine import failure
 
 _ENGINE = re.compile(rb"\bENGINE\s*=?\s*(\w+)", re.IGNORECASE)
-_REACH = re.compile(rb"\b(?:INFILE|OUTFILE|file|fileCluster|executable|python|filesystem)\b", re.IGNORECASE)
-_REACHING_FUNCTIONS = frozenset({b"FILE", b"FILECLUSTER", b"EXECUTABLE", b"PYTHON", b"FILESYSTEM"})
 
-
-def _refused(code: int, sentence: str, name: str) -> EngineError:
-    return EngineError(code, f"Code: {code}. DB::Exception: {sentence} ({name})")
+# Functions, engines and dictionary sources that read or run what lies outside the data directory.
+_OUTSIDE = frozenset({b"FILE", b"FILECLUSTER", b"FILESYSTEM", b"SQLITE", b"EXECUTABLE", b"EXECUTABLEPOOL", b"PYTHON"})
+_SUSPECT = re.compile(
+    rb"\b(?:INFILE|OUTFILE|SHUTDOWN|KILL|" + b"|".join(sorted(_OUTSIDE)) + rb")\b",
+    re.IGNORECASE,
+)
 
 
 def refuse(sql: bytes) -> None:
     """Raise `EngineError` for a statement that is not run here."""
     # Regular expressions first: a statement may be megabytes of values, and nearly none needs the closer look.
-    if statements.first_word(sql) in (b"CREATE", b"ATTACH", b"REPLACE"):
+    first = statements.first_word(sql)
+    if first in (b"CREATE", b"ATTACH", b"REPLACE"):
         for match in _ENGINE.finditer(sql):
             name = match.group(1).decode()
             if name.lower() in REFUSED_ENGINES:
-                raise _refused(
-                    SUPPORT_IS_DISABLED,
-                    f"ENGINE = {name} is not available in the embedded warehouse: the table would keep its "
-                    "directory from being opened again. Use a ClickHouse server for it.",
+                raise failure(
+                    344,
+                    f"ENGINE = {name} is not available in the embedded warehouse: the table would keep its directory "
+                    "from being opened again; use a ClickHouse server for it",
                     "SUPPORT_IS_DISABLED",
                 )
-    if _REACH.search(sql):
+    if _SUSPECT.search(sql):
         before = b""
         for token in statements.tokens(sql):
             if token.word in (b"INFILE", b"OUTFILE"):
-                raise _refused(BAD_ARGUMENTS, f"{token.word.decode()} is for clients, not for HTTP.", "BAD_ARGUMENTS")
-            if token.text == b"(" and before in _REACHING_FUNCTIONS:
-                raise _refused(
-                    SUPPORT_IS_DISABLED,
-                    f"the function {before.decode().lower()}() is not available over HTTP in the embedded warehouse.",
-                    "SUPPORT_IS_DISABLED",
-                )
+                raise failure(36, f"{token.word.decode()} is for clients, not for HTTP", "BAD_ARGUMENTS")
+            if token.text == b"(" and before in _OUTSIDE:
+                name = before.decode().lower()
+                raise failure(344, f"{name}(...) is not available in the embedded warehouse", "SUPPORT_IS_DISABLED")
+            if first == b"SYSTEM" and token.word in (b"SHUTDOWN", b"KILL"):
+                raise failure(344, "end the warehouse with a signal to its process", "SUPPORT_IS_DISABLED")
             before = token.word
     if b";" in sql.rstrip(b"; \t\r\n"):
-        seen = False
+        ended = False
         for token in statements.tokens(sql):
-            if seen and token.text != b";":
-                raise _refused(62, "Syntax error: multi-statements are not allowed.", "SYNTAX_ERROR")
-            seen = seen or token.text == b";"
+            if ended and token.text != b";":
+                raise failure(62, "Syntax error: Multi-statements are not allowed", "SYNTAX_ERROR")
+            ended = ended or token.text == b";"

@@ -14,16 +14,18 @@ import sys
 from base64 import b64decode
 from binascii import Error as Base64Error
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from streams.embedded.directory import DirectoryInUse
-from streams.embedded.engine import Engine, EngineError
-from streams.embedded.requests import Limits, QueryHandler
+from streams.embedded.engine import Engine, EngineError, failure
+from streams.embedded.protocol import Limits, Spool
+from streams.embedded.queries import Queries
+from streams.embedded.warehouse_process import PASSWORD_VARIABLE
 
 log = logging.getLogger(__name__)
-
-PASSWORD_VARIABLE = "STREAMS_WAREHOUSE__PASSWORD"
 
 
 def is_loopback(host: str) -> bool:
@@ -51,45 +53,35 @@ def _credentials(request: web.Request) -> tuple[str, str]:
     return request.query.get("user", "default"), request.query.get("password", "")
 
 
-def application(engine: Engine, limits: Limits, user: str = "default", password: str = "") -> web.Application:
+def application(queries: Queries, user: str = "default", password: str = "") -> web.Application:
     """The web application; with a password every request but /ping must carry it."""
-    queries = QueryHandler(engine, limits)
 
     @web.middleware
-    async def guard(request: web.Request, handler: web.Handler) -> web.StreamResponse:  # type: ignore[name-defined]
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         # A page in a browser on this machine can reach loopback too: its requests say where they come from.
         if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
             return web.Response(status=403, text="requests from web pages of other origins are refused\n")
         if not password:
-            host = request.headers.get("Host", "").rsplit(":", 1)[0]
+            host = urlsplit(f"//{request.headers.get('Host', '')}").hostname
             if host and not is_loopback(host):
                 return web.Response(
-                    status=403, text=f"this warehouse has no password and answers only to loopback, not {host}\n"
+                    status=403, text="without a password this warehouse answers only to loopback names\n"
                 )
         elif request.path != "/ping":
             given_user, given = _credentials(request)
-            same = hmac.compare_digest(given.encode(), password.encode())
-            if not (same and given_user == user):
-                return queries.failure(
-                    EngineError(
-                        516,
-                        f"Code: 516. DB::Exception: {given_user}: Authentication failed: password is incorrect, "
-                        "or there is no user with such name. (AUTHENTICATION_FAILED)",
-                    ),
-                    {},
-                )
-        response: web.StreamResponse = await handler(request)
-        return response
+            if given_user != user or not hmac.compare_digest(given.encode(), password.encode()):
+                sentence = f"{given_user}: Authentication failed: password is incorrect, or there is no such user"
+                return queries.failure(failure(516, sentence, "AUTHENTICATION_FAILED"), queries.headers)
+        return await handler(request)
 
     async def ping(request: web.Request) -> web.Response:
-        return web.Response(text="Ok.\n", headers=queries.server_headers)
+        return web.Response(text="Ok.\n", headers=queries.headers)
 
     app = web.Application(middlewares=[guard])
     app.router.add_get("/ping", ping)
     app.router.add_get("/replicas_status", ping)
     app.router.add_get("/", queries.handle)
     app.router.add_post("/", queries.handle)
-    app.on_cleanup.append(queries.close)
     return app
 
 
@@ -114,8 +106,11 @@ async def serve(
     # ClickHouse takes the zone of the machine for its own; numbers must not depend on where the process runs.
     os.environ["TZ"] = "UTC"
     engine = await asyncio.to_thread(Engine, data_dir)
+    limits = limits or Limits()
+    spool = Spool(data_dir)
+    queries = Queries(engine, spool, limits)
     try:
-        app = application(engine, limits or Limits(), user, password)
+        app = application(queries, user, password)
         # Bodies arrive as they were sent: aiohttp would decode only the first of several compressed frames.
         runner = web.AppRunner(
             app, access_log=None, auto_decompress=False, shutdown_timeout=20.0, keepalive_timeout=600.0
@@ -137,6 +132,8 @@ async def serve(
         finally:
             await runner.cleanup()
     finally:
+        await queries.close()
+        spool.close()
         engine.close()
 
 

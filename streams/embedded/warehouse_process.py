@@ -11,14 +11,18 @@ from types import TracebackType
 
 from streams.embedded.child import Child, ChildFailed
 from streams.embedded.directory import DirectoryLock, holder
-from streams.embedded.warehouse import PASSWORD_VARIABLE
+
+PASSWORD_VARIABLE = "STREAMS_WAREHOUSE__PASSWORD"
+
+# A client that is a part of the pipeline says so, and its reads do not queue behind those of people. Servers ignore it.
+PRIORITY_HEADER, PIPELINE = "X-Streams-Priority", "pipeline"
 
 
 class EmbeddedWarehouse:
     """Context manager around the process that serves `data_dir` over HTTP on loopback.
 
-    `port` 0 picks a free one. Its log is `warehouse.log` in `data_dir`. Raises `DirectoryInUse` when another process has
-    the directory open, `ChildFailed` when it does not answer within `timeout_s`.
+    `port` 0 picks a free one. Its log is `warehouse.log` in `data_dir`. Raises `DirectoryInUse` when another process
+    has the directory open, `ChildFailed` when it does not answer within `timeout_s`.
     """
 
     def __init__(self, data_dir: Path, port: int = 0, password: str = "", timeout_s: float = 60.0) -> None:
