@@ -10,7 +10,7 @@ from streams.topics.errors import Rejected
 from streams.topics.event import Event
 from streams.topics.family import Family
 from streams.topics.internal import INTERNAL, Internal
-from streams.topics.validate import validate
+from streams.topics.validate import check_contents, validate
 
 ALL: tuple[Family, ...] = (
     message.FAMILY,
@@ -51,6 +51,7 @@ def parse(obj: dict[str, object]) -> Event:
 
     Raises Rejected with the first fault.
     """
+    check_contents(obj)
     return validate(family_of(obj), obj)
 
 

@@ -23,7 +23,7 @@ from streams.topics import Family, Rejected, family_of
 from streams.topics.cloudevents import Headers, flatten
 from streams.topics.event import NO_NUL, Contract, Event, FewValues
 from streams.topics.instant import ZonedTime
-from streams.topics.validate import extra_of, read_object, validate
+from streams.topics.validate import check_contents, extra_of, read_object, validate
 
 # A generated struct: its attributes are the fields of the family's model and `extra`, which no type checker can know.
 Record: TypeAlias = Any
@@ -128,6 +128,7 @@ class Decoder:
         if len(value) > self.max_bytes:
             raise Rejected("too_large", f"{len(value)} bytes, of {self.max_bytes} at most")
         document = flatten(read_object(bytes(value)), headers, self.family)
+        check_contents(document)
         family = family_of(document)
         if family is not self.family:
             raise Rejected("wrong_topic", f"a {family.name} on the topic of the {self.family.name} family", "type")

@@ -37,9 +37,27 @@ def read_object(value: bytes) -> dict[str, object]:
     return document
 
 
+def check_contents(obj: dict[str, object]) -> None:
+    """Refuse, anywhere in `obj`: nesting that is too deep, NUL, and text that has no UTF-8."""
+    level: list[tuple[str, object]] = list(_children("", obj))
+    for _ in range(MAX_DEPTH):
+        deeper: list[tuple[str, object]] = []
+        for path, value in level:
+            if isinstance(value, str):
+                _check_text(path, value)
+            elif isinstance(value, dict | list | tuple):
+                deeper.extend(_children(path + ".", value))
+        if not deeper:
+            return
+        level = deeper
+    raise Rejected("too_deep", f"nested deeper than {MAX_DEPTH} levels")
+
+
 def validate(family: Family, obj: dict[str, object]) -> Event:
-    """The event of `family` that `obj` is. Raises Rejected with the first fault; versions are judged before fields."""
-    _walk(obj)
+    """The event of `family` that `obj` is, whose contents are checked already.
+
+    Raises Rejected with the first fault; versions are judged before fields.
+    """
     version = obj.get("schema_version")
     if type(version) is int and version != SCHEMA_VERSION:
         raise Rejected("unknown_version", f"the contract has version {SCHEMA_VERSION} only", "schema_version")
@@ -77,22 +95,6 @@ def _unknown(model: Contract) -> dict[str, object]:
             if any(elements):
                 found[name] = elements
     return found
-
-
-def _walk(obj: dict[str, object]) -> None:
-    """Refuse, anywhere in `obj`: nesting that is too deep, NUL, and text that has no UTF-8."""
-    level: list[tuple[str, object]] = list(_children("", obj))
-    for _ in range(MAX_DEPTH):
-        deeper: list[tuple[str, object]] = []
-        for path, value in level:
-            if isinstance(value, str):
-                _check_text(path, value)
-            elif isinstance(value, dict | list | tuple):
-                deeper.extend(_children(path + ".", value))
-        if not deeper:
-            return
-        level = deeper
-    raise Rejected("too_deep", f"nested deeper than {MAX_DEPTH} levels")
 
 
 def _children(
