@@ -6,6 +6,7 @@ The hot path reads with Faust's own client; this is for publishing and administr
 from __future__ import annotations
 
 import ipaddress
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import (
     AuthorizationError,
     BrokerResponseError,
+    CoordinatorLoadInProgressError,
+    CoordinatorNotAvailableError,
     KafkaError,
     KafkaTimeoutError,
     SaslAuthenticationFailedError,
@@ -33,7 +36,7 @@ LARGEST_RECORD = 32 << 20
 _FRAMING = 64 << 10
 _EXISTS = 36
 _LATEST = -1
-_INIT_PRODUCER_ID = 22
+_CREATE_PARTITIONS = 37
 
 ClientError = KafkaError
 Partition = tuple[str, int]
@@ -181,25 +184,14 @@ def admin(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
             client.close()
 
 
-def has_idempotence(client: KafkaAdminClient) -> bool:
-    """Whether the broker gives out producer ids; the embedded one does not."""
-    return _INIT_PRODUCER_ID in client.api_versions()
+def is_embedded(client: KafkaAdminClient) -> bool:
+    """Whether the broker is the embedded one, told by a request that every Apache Kafka since 1.0 serves."""
+    return _CREATE_PARTITIONS not in client.api_versions()
 
 
 def producer(kafka: KafkaSettings, **overrides: Any) -> KafkaProducer:
-    """A producer that waits for all in-sync replicas, idempotent when the settings say so.
-
-    Raises `BrokerMisconfigured` when idempotence is wanted of a broker that has none: the library would go on without.
-    """
+    """A producer that waits for all in-sync replicas, idempotent when the settings say so."""
     config = client_config(kafka)
-    if kafka.idempotence:
-        with admin(kafka) as client:
-            if not has_idempotence(client):
-                raise BrokerMisconfigured(
-                    f"the broker at {kafka.bootstrap} has no idempotent producers",
-                    "it does not serve InitProducerId, as the embedded broker does not",
-                    "set kafka.idempotence to false for this broker",
-                )
     with explained(kafka):
         return KafkaProducer(
             **config,
@@ -240,8 +232,8 @@ def _end_offsets(kafka: KafkaSettings, client: KafkaAdminClient, topics: Iterabl
         return {}
     listed = client.list_partition_offsets(dict.fromkeys(partitions, _LATEST))
     ends = {partition: found.offset for partition, found in listed.items()}
-    if not has_idempotence(client):
-        # The embedded broker lists the offset after the *first* record of the last batch; what a fetch says is right.
+    if is_embedded(client):
+        # It lists the offset after the *first* record of the last batch; what a fetch says is right.
         ends |= _high_watermarks(kafka, {partition: offset for partition, offset in ends.items() if offset > 0})
     return {(partition.topic, partition.partition): offset for partition, offset in ends.items()}
 
@@ -290,7 +282,16 @@ def committed(kafka: KafkaSettings, group: str) -> dict[Partition, int]:
 
 
 def _committed(client: KafkaAdminClient, group: str) -> dict[Partition, int]:
-    found = client.list_group_offsets(group).get(group, {})
+    deadline = time.monotonic() + CONNECT_TIMEOUT_S
+    while True:
+        try:
+            found = client.list_group_offsets(group).get(group, {})
+            break
+        except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError):
+            # A new cluster makes the topic of the offsets when a group is first asked for; a failover takes a moment.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
     return {(each.topic, each.partition): at.offset for each, at in found.items() if at.offset >= 0}
 
 
