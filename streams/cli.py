@@ -15,11 +15,17 @@ from streams.commands import (
     activity,
     config,
     contract,
+    demo,
+    dlq,
     doctor,
     migrate,
     processes,
+    publish,
     reconcile,
+    replay,
+    simulate,
     sql,
+    topics,
     up,
 )
 from streams.commands.problems import explained
@@ -73,16 +79,22 @@ def version() -> None:
             typer.echo(f"{name} not installed")
 
 
+app.command(rich_help_panel=TRY)(demo.demo)
 app.command(rich_help_panel=TRY)(up.up)
 app.command(rich_help_panel=TRY)(doctor.doctor)
+app.command(rich_help_panel=DATA)(publish.publish)
+app.command(rich_help_panel=DATA)(simulate.simulate)
+app.command(rich_help_panel=DATA)(replay.replay)
 app.command(rich_help_panel=DATA)(activity.activity)
 app.command(rich_help_panel=DATA)(sql.sql)
 app.command(rich_help_panel=TRUST)(reconcile.reconcile)
 app.command(rich_help_panel=TRUST)(reconcile.restate)
+app.add_typer(dlq.app, name="dlq", rich_help_panel=TRUST)
 app.command(rich_help_panel=RUN)(processes.worker)
 app.command(rich_help_panel=RUN)(processes.warehouse)
 app.command(rich_help_panel=RUN)(processes.broker)
 app.command(rich_help_panel=SET_UP)(migrate.migrate)
+app.add_typer(topics.app, name="topics", rich_help_panel=SET_UP)
 app.add_typer(contract.app, name="contract", rich_help_panel=SET_UP)
 app.add_typer(config.app, name="config", rich_help_panel=SET_UP)
 app.command(rich_help_panel=SET_UP)(version)

@@ -180,9 +180,9 @@ def warehouse(settings: Settings) -> Iterator[Check]:
 def _progress(client: Warehouse) -> Iterator[Check]:
     row = client.query("SELECT watermark, updated_at, lag FROM {db}.pipeline_watermark")[0]
     now = datetime.now(UTC)
-    written, watermark = _utc(row["updated_at"]), _utc(row["watermark"])
+    written, watermark = row["updated_at"], row["watermark"]
     waiting = int(row["lag"] or 0)
-    if written.year <= 1970:
+    if written is None or watermark is None or written.year <= 1970:
         yield Check("lag", "ok", "nothing has been read yet")
         yield Check("watermark", "ok", "nothing has been stored yet", "streams simulate --help, or publish something")
         return
@@ -263,7 +263,3 @@ def _few(names: list[str], count: int = 3) -> str:
 def _short(thing: object) -> str:
     text = " ".join(str(thing).split()) or type(thing).__name__
     return text if len(text) <= 300 else f"{text[:300]}..."
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

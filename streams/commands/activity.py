@@ -65,10 +65,12 @@ def read(warehouse: Warehouse, community: str | None = None) -> Summary:
         one.engaged[window] = int(row["engaged_members"])
         one.contributing[window] = int(row["contributing_members"])
     communities = sorted(found.values(), key=lambda one: (-one.events.get("28d", 0), one.id))
-    watermark = _utc(fresh[0]["watermark"]) if fresh else None
-    if watermark is not None and watermark.year <= 1970:
-        watermark = None
-    return Summary(tuple(communities), watermark, int(fresh[0]["lag"] or 0) if fresh else 0)
+    return Summary(tuple(communities), reached(fresh[0]["watermark"]), int(fresh[0]["lag"] or 0))
+
+
+def reached(watermark: datetime | None) -> datetime | None:
+    """A watermark as the views give it; None when nothing has been stored, which they tell as NULL or as 1970."""
+    return None if watermark is None or watermark.year <= 1970 else watermark
 
 
 def table(summary: Summary, now: datetime, rows: int = 20) -> Table:
@@ -183,10 +185,6 @@ def _plain(summary: Summary) -> dict[str, Any]:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _age(seconds: float) -> str:

@@ -11,9 +11,6 @@ import typer
 from streams.commands import settings_of
 from streams.commands.problems import FINDINGS, Refused
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-END_OF_TIME = datetime(2100, 1, 1, tzinfo=UTC)
-
 From = Annotated[
     str | None, typer.Option("--from", metavar="TIME", help="First instant, as 2026-01-31 or 2026-01-31T10:00Z (UTC).")
 ]
@@ -31,11 +28,11 @@ def instant(text: str, option: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def period(start: str | None, end: str | None) -> tuple[datetime, datetime]:
-    """The range `--from` to `--to`; all of time where not stated. Raises `Refused` when it is empty."""
-    first = instant(start, "--from") if start else EPOCH
-    last = instant(end, "--to") if end else END_OF_TIME
-    if first >= last:
+def period(start: str | None, end: str | None) -> tuple[datetime | None, datetime | None]:
+    """The range `--from` to `--to`; None stands for all there is. Raises `Refused` when it is empty."""
+    first = instant(start, "--from") if start else None
+    last = instant(end, "--to") if end else None
+    if first and last and first >= last:
         raise Refused("the range is empty", f"--from {first.isoformat()} is not before --to {last.isoformat()}")
     return first, last
 
@@ -49,8 +46,8 @@ def reconcile(
 ) -> None:
     """Recompute every number from the raw facts and show each that differs from the stored one: there must be none.
 
-    Exit code 0 when all agree, 1 when something differs. A bucket that is being recomputed at this moment
-    may show up: run it again.
+    Exit code 0 when all agree, 1 when something differs. What differs is looked at twice, some seconds apart, because a
+    running pipeline may be a moment behind its facts.
 
     Examples:
 
@@ -97,7 +94,7 @@ def restate(
         list[str] | None, typer.Option("--community", metavar="ID", help="Only this community; may be repeated.")
     ] = None,
 ) -> None:
-    """Have the workers recompute a range of buckets from the facts; safe at any time, any number of times.
+    """Recompute every number of a range from the facts, and store it; safe beside running workers, and to repeat.
 
     Examples:
 
@@ -111,10 +108,10 @@ def restate(
 
     warehouse = Warehouse(settings.warehouse)
     try:
-        buckets = request(settings, warehouse, first, last, community or None)
+        buckets = request(settings, warehouse, first, last, community or ())
     finally:
         warehouse.close()
-    typer.echo(f"restate: {buckets} buckets handed to the workers; `streams reconcile` shows when they are done")
+    typer.echo(f"restate: {buckets:,} buckets recomputed from the facts")
 
 
 def _numbers(values: dict[str, Any] | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,6 +44,7 @@ def up(
         with stoppable():
             typer.echo("starting broker, warehouse and worker ...")
             with Stack(settings, workers, say) as stack:
+                stack.await_workers()
                 typer.echo(addresses(stack.settings))
                 typer.echo(f"  logs        {stack.logs}")
                 typer.echo(f"\n{next_steps(stack.settings)}\n\nrunning; Ctrl-C stops everything")
@@ -65,11 +68,20 @@ def addresses(settings: Settings) -> str:
     )
 
 
-def flags(settings: Settings) -> str:
-    """The `--set` flags another terminal needs to reach this stack; empty when it runs on the default addresses."""
+def program() -> str:
+    """How `streams` is called from here: by name when the shell finds it, else by the path of this installation."""
+    if shutil.which("streams"):
+        return "streams"
+    installed = Path(sys.executable).with_name("streams")
+    here = Path.cwd()
+    return str(installed.relative_to(here) if installed.is_relative_to(here) else installed)
+
+
+def exports(settings: Settings) -> str:
+    """The shell line another terminal needs to reach this stack; empty when it runs on the default addresses."""
+    from streams.config import environment_name
     from streams.settings import Settings as Model
 
-    fields = Model.model_fields
     chosen = []
     for section, name in (
         ("kafka", "bootstrap"),
@@ -79,26 +91,25 @@ def flags(settings: Settings) -> str:
         ("worker", "port"),
     ):
         value = getattr(getattr(settings, section), name)
-        if value != getattr(fields[section].default, name):
-            chosen.append(f"--set {section}.{name}={value}")
-    return " ".join(chosen)
+        if value != getattr(Model.model_fields[section].default, name):
+            chosen.append(f"{environment_name((section, name))}={value}")
+    return f"export {' '.join(chosen)}" if chosen else ""
 
 
 def next_steps(settings: Settings) -> str:
     """Commands to paste into another terminal."""
-    command = " ".join(filter(None, ("streams", flags(settings))))
+    command = program()
     event = (
         '{"event_id":"hello-1","type":"message","platform":"terminal","community_id":"my-community",'
         '"member_id":"me","occurred_at":"\'$(date -u +%Y-%m-%dT%H:%M:%SZ)\'","text":"hello"}'
     )
-    return "\n".join(
-        (
-            "try in another terminal (of this directory, with .venv/bin on the path):",
-            f"  {command} activity",
-            f"  echo '{event}' | {command} publish -",
-            f"  {command} sql \"SELECT * FROM activity_rolling WHERE community_id = 'my-community'\"",
-            f"  {command} doctor",
-            f'  curl "{settings.warehouse.url}/?database={settings.warehouse.database}" --data-binary '
-            '"SELECT type, count() FROM events GROUP BY type"',
-        )
+    database = settings.warehouse.database
+    commands = (
+        exports(settings),
+        f"{command} activity",
+        f"echo '{event}' | {command} publish -",
+        f"{command} sql \"SELECT * FROM activity_rolling WHERE community_id = 'my-community'\"",
+        f"{command} doctor",
+        f'curl "{settings.warehouse.url}/?database={database}" --data-binary "SELECT type, count() FROM events GROUP BY type"',
     )
+    return "\n".join(["try in another terminal, in this directory:", *(f"  {line}" for line in commands if line)])

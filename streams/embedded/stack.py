@@ -67,7 +67,7 @@ class Stack:
         return self.settings.data_dir / "logs"
 
     def start(self) -> Stack:
-        """Start every part in order and wait until the workers answer. Raises `StackError`, and then nothing runs."""
+        """Start every part in order; the workers still have to join. Raises `StackError`, and then nothing runs."""
         try:
             self._start()
         except ChildFailed as error:
@@ -97,8 +97,6 @@ class Stack:
         self._prepare()
         for number in range(1, self._workers + 1):
             self._start_worker(number)
-        if self.workers:
-            self._await_workers()
 
     def _start_broker(self) -> None:
         port = self._port("the broker", _port(self.settings.kafka.bootstrap, 9092))
@@ -133,7 +131,7 @@ class Stack:
             migrate(warehouse)
         finally:
             warehouse.close()
-        apply_topics(self.settings.kafka)
+        apply_topics(self.settings.kafka, self.settings.ingest.max_record_bytes)
 
     def _start_worker(self, number: int) -> None:
         wanted = self.settings.worker.port
@@ -152,7 +150,8 @@ class Stack:
         self.workers.append(worker)
         self._parts.callback(worker.stop)
 
-    def _await_workers(self) -> None:
+    def await_workers(self) -> None:
+        """Return when the first worker answers, which it does once it has its partitions. Raises `StackError`."""
         deadline = time.monotonic() + WORKER_TIMEOUT_S
         while time.monotonic() < deadline:
             self.check()
@@ -177,7 +176,7 @@ class Stack:
                 if part is not None:
                     part.check()
         except ChildFailed as error:
-            raise StackError("a part of the stack has ended", str(error), f"its full log is in {self.logs}") from None
+            raise StackError("a part of the stack has ended", str(error), f"ls {self.logs}") from None
 
     def wait(self, duration_s: float | None = None) -> None:
         """Supervise until `duration_s` is over, for ever without it. Raises `StackError` when a part ends."""

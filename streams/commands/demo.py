@@ -1,0 +1,260 @@
+"""`streams demo`: the whole pipeline on simulated communities, with a check at the end that the numbers add up."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streams.commands import settings_of
+from streams.commands.activity import Summary, lines, read, table
+from streams.commands.feed import HISTORY, HISTORY_EVENTS, Feed
+from streams.commands.problems import FINDINGS
+from streams.commands.up import addresses, next_steps
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from streams.clickhouse import Warehouse
+    from streams.embedded.stack import Stack
+    from streams.reconcile import Difference
+
+REFRESH_S = 2.0
+PLAIN_LINE_S = 6.0
+PLAIN_TABLE_S = 30.0
+SETTLE_S = 60.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is in the warehouse: facts and dead letters, in rows."""
+
+    facts: int
+    dead_letters: int
+
+
+@dataclass(frozen=True)
+class Recent:
+    """Events by people in the last 28 days: among the facts, and in the numbers computed from them."""
+
+    facts: int
+    computed: int
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One look at the running pipeline."""
+
+    elapsed_s: float
+    stored: Stored
+    summary: Summary
+    recent: Recent
+
+    @property
+    def caught_up(self) -> bool:
+        """Nearly everything is stored and computed; exactly everything never is while publishing goes on."""
+        return self.recent.facts > 0 and self.recent.computed >= 0.99 * self.recent.facts
+
+
+def demo(
+    ctx: typer.Context,
+    duration: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", min=1, help="End by itself after this long.", show_default="Ctrl-C ends it"),
+    ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Keep the facts and the logs here.", show_default="temporary, removed at the end"),
+    ] = None,
+    communities: Annotated[int, typer.Option(min=1, max=200, help="How many communities are simulated.")] = 8,
+    rate: Annotated[float, typer.Option(min=0.1, max=5000, help="Live events a second, over all communities.")] = 20.0,
+    seed: Annotated[int, typer.Option(help="Another seed makes other communities.")] = 1,
+) -> None:
+    """Start everything, publish 28 days of simulated communities, go on live, and show activity as it is stored.
+
+    Some events are sent twice, some late, and some records are broken, as happens in real life. At the end everything
+    is counted again: exit code 0 when each event was stored exactly once, each broken record is a dead letter, and
+    every number equals the one recomputed from the facts.
+
+    Examples:
+
+    - `streams demo`
+    - `streams demo --duration 45`
+    - `streams demo --data-dir /tmp/demo --communities 3 --rate 200`
+    """
+    settings = settings_of(ctx)
+    from rich.console import Console
+
+    from streams.clickhouse import Warehouse
+    from streams.embedded.stack import Stack, stoppable
+
+    console = Console(highlight=False)
+    started = time.monotonic()
+    adds_up = True
+
+    def say(line: str) -> None:
+        console.print(f"[{time.monotonic() - started:5.1f} s] {line}", markup=False, soft_wrap=True)
+
+    try:
+        with stoppable(), ExitStack() as parts:
+            place = data_dir or Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="streams-demo-")))
+            say(f"starting broker, warehouse and worker (data in {place}{'' if data_dir else ', removed at the end'})")
+            stack = parts.enter_context(Stack(settings.model_copy(update={"data_dir": place}), say=say))
+            warehouse = Warehouse(stack.settings.warehouse)
+            parts.callback(warehouse.close)
+            before = count(warehouse)
+            feed = Feed(stack.settings, seed, communities, rate, datetime.now(UTC))
+            feed.start()
+            parts.callback(feed.abandon)
+            say(
+                f"publishing {HISTORY.days} days of {communities} simulated communities while the worker joins, then live"
+            )
+            console.print(
+                f"{addresses(stack.settings)}\n\n{next_steps(stack.settings)}\n", markup=False, soft_wrap=True
+            )
+            ticks = looks(stack, warehouse, feed, started, duration)
+            try:
+                if console.is_terminal:
+                    show(console, ticks, feed, before)
+                else:
+                    tell(ticks, feed, before, say)
+            except KeyboardInterrupt:
+                say("ending")
+            # Counting has signal handlers of its own: a second Ctrl-C skips it.
+            with stoppable():
+                adds_up = settle(warehouse, feed, before, say)
+            say("stopping")
+    except KeyboardInterrupt:
+        say("stopped before everything was counted")
+    if not adds_up:
+        raise typer.Exit(FINDINGS)
+
+
+def count(warehouse: Warehouse) -> Stored:
+    """Facts and dead letters there are now."""
+    return Stored(
+        *warehouse.rows("SELECT (SELECT count() FROM {db}.events), (SELECT count() FROM {db}.dead_letters)")[0]
+    )
+
+
+def recent(warehouse: Warehouse, summary: Summary) -> Recent:
+    """How much of the last 28 days is in the numbers of `summary`."""
+    [(facts,)] = warehouse.rows(
+        "SELECT count() FROM {db}.events WHERE actor_kind = 'human' AND minute >= now('UTC') - INTERVAL 28 DAY"
+    )
+    return Recent(facts, sum(one.events.get("28d", 0) for one in summary.communities))
+
+
+def looks(stack: Stack, warehouse: Warehouse, feed: Feed, started: float, duration: float | None) -> Iterator[Tick]:
+    """A look every two seconds until `duration` is over. Raises when a part of the stack or the feed has ended."""
+    while True:
+        now = time.monotonic()
+        stack.check()
+        if feed.error is not None:
+            raise feed.error
+        summary = read(warehouse)
+        yield Tick(now - started, count(warehouse), summary, recent(warehouse, summary))
+        pause = REFRESH_S - (time.monotonic() - now)
+        if duration is not None:
+            left = started + duration - time.monotonic()
+            if left <= 0:
+                return
+            pause = min(pause, left)
+        time.sleep(max(0.0, pause))
+
+
+def show(console: Console, ticks: Iterator[Tick], feed: Feed, before: Stored) -> None:
+    """The live table of a terminal."""
+    from rich.console import Group
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=console, refresh_per_second=4) as live:
+        for tick in ticks:
+            header = Text(progress(tick, feed, before), style="bold")
+            view = table(tick.summary, datetime.now(UTC), rows=max(3, console.height - 12))
+            live.update(Group(header, view, Text("Ctrl-C ends the demo and counts everything", style="dim")))
+
+
+def tell(ticks: Iterator[Tick], feed: Feed, before: Stored, say: Say) -> None:
+    """Plain lines: progress now and then, and the communities when history is in and twice a minute after that."""
+    said = listed = float("-inf")
+    first = live = False
+    for tick in ticks:
+        if tick.summary.communities and not first:
+            first = True
+            say(f"first numbers after {tick.elapsed_s:.1f} s")
+            said = tick.elapsed_s - PLAIN_LINE_S
+        if feed.live.is_set() and not live and tick.stored.facts - before.facts >= feed.history and tick.caught_up:
+            live = True
+            say(f"{HISTORY.days} days of history are stored and computed; live now")
+            listed = float("-inf")
+        if tick.elapsed_s - said >= PLAIN_LINE_S:
+            said = tick.elapsed_s
+            say(progress(tick, feed, before))
+        if live and tick.elapsed_s - listed >= PLAIN_TABLE_S:
+            listed = tick.elapsed_s
+            for line in lines(tick.summary, datetime.now(UTC)):
+                say(f"  {line}")
+
+
+def progress(tick: Tick, feed: Feed, before: Stored) -> str:
+    """One line: how much was published and stored."""
+    stored = f"{tick.stored.facts - before.facts:,} facts stored"
+    if feed.live.is_set():
+        return f"live: {feed.events:,} events published, {stored}, {tick.summary.freshness(datetime.now(UTC))}"
+    return f"history: {feed.events:,} of about {HISTORY_EVENTS:,} events published, {stored}"
+
+
+def settle(warehouse: Warehouse, feed: Feed, before: Stored, say: Say) -> bool:
+    """Stop publishing, wait until everything is stored, count, and compare. True when the numbers add up."""
+    feed.finish()
+    if feed.error is not None:
+        raise feed.error
+    say("publishing has ended; waiting until everything is stored, and recomputing every number from the facts")
+    deadline = time.monotonic() + SETTLE_S
+    while True:
+        now = count(warehouse)
+        stored = Stored(now.facts - before.facts, now.dead_letters - before.dead_letters)
+        summary = read(warehouse)
+        complete = stored == Stored(feed.events, feed.broken)
+        differences = compared(warehouse) if complete or time.monotonic() >= deadline else []
+        if (complete and not differences) or time.monotonic() >= deadline:
+            break
+        time.sleep(0.5)
+    results = (
+        ("events published", feed.events, feed.acknowledged == feed.events + feed.duplicates, "all acknowledged"),
+        ("facts stored", stored.facts, stored.facts == feed.events, f"each once; {feed.duplicates:,} were sent twice"),
+        (
+            "dead letters",
+            stored.dead_letters,
+            stored.dead_letters == feed.broken,
+            f"{feed.broken:,} broken records sent",
+        ),
+        ("differences", len(differences), not differences, "stored numbers against numbers recomputed from the facts"),
+    )
+    for name, number, right, meaning in results:
+        say(f"  {name:<17} {number:>10,}  {'ok   ' if right else 'WRONG'}  {meaning}")
+    say(f"  {feed.late:,} events were sent late; {summary.freshness(datetime.now(UTC))}")
+    for one in differences[:5]:
+        say(f"  {one.aggregate} {one.key}: stored {one.stored}, recomputed {one.recomputed}")
+    adds_up = all(right for _, _, right, _ in results)
+    say("the numbers add up" if adds_up else "THE NUMBERS DO NOT ADD UP")
+    return adds_up
+
+
+def compared(warehouse: Warehouse) -> list[Difference]:
+    """What `streams reconcile` finds over the time of the demo."""
+    from streams.reconcile import reconcile
+
+    now = datetime.now(UTC)
+    return reconcile(warehouse, now - HISTORY - timedelta(days=2), now + timedelta(days=2))
