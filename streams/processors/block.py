@@ -5,7 +5,6 @@ Every record of a batch ends in exactly one place: a fact or a dead letter.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from streams.dead_letters import DeadLetter, dead_letter
-from streams.processors.facts import Int64s, Stamps, fact_table, to_ms
+from streams.processors.facts import Int64s, Stamps, fact_table, to_ms, united
 from streams.settings import IngestSettings
 from streams.topics import Family
 from streams.topics.decode import Decoder
@@ -155,17 +154,19 @@ def letter_of(record: Record, reject: Rejected) -> DeadLetter:
 def assemble(decoded: Sequence[Decoded]) -> Block:
     """One block of several decoded batches: a single table of facts over all families."""
     tables = [part.facts for part in decoded if part.facts is not None]
-    facts = pa.concat_tables(tables, promote_options="default") if tables else None
+    facts = united(tables) if tables else None
     letters = [letter for part in decoded for letter in part.dead_letters]
     return Block(list(decoded), facts, letters, minutes_of(facts) if facts is not None else {})
 
 
 def minutes_of(facts: pa.Table) -> dict[str, set[int]]:
     """Community -> the minutes its facts fall into, epoch seconds."""
-    pairs = facts.select(["community_id", "minute"]).group_by(["community_id", "minute"]).aggregate([])
-    touched: dict[str, set[int]] = defaultdict(set)
-    for community, minute in zip(
-        pairs["community_id"].to_pylist(), np.asarray(pairs["minute"].cast(pa.int64())).tolist(), strict=True
-    ):
-        touched[community].add(minute)
-    return dict(touched)
+    communities = facts["community_id"].combine_chunks()
+    codes = np.asarray(communities.indices).astype(np.int64)
+    minutes = np.asarray(facts["minute"].cast(pa.int64()))
+    pairs = np.unique(codes << 40 | minutes)
+    names = communities.dictionary.to_pylist()
+    of_pair = pairs >> 40
+    starts = np.flatnonzero(np.diff(of_pair, prepend=-1))
+    groups = np.split(pairs & ((1 << 40) - 1), starts[1:])
+    return {names[of_pair[start]]: set(group.tolist()) for start, group in zip(starts, groups, strict=True)}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -20,41 +21,43 @@ MILLISECOND = pa.timestamp("ms", "UTC")
 SECOND = pa.timestamp("s", "UTC")
 MONEY = pa.decimal128(18, 4)
 STRINGS = pa.list_(pa.string())
+LOW = pa.dictionary(pa.int32(), pa.string())
+"""A `LowCardinality(String)` column: sent as codes and a dictionary, which the engine takes as they are."""
 
 COLUMNS: dict[str, pa.DataType] = {
     "event_id": pa.string(),
-    "community_id": pa.string(),
-    "platform": pa.string(),
+    "community_id": LOW,
+    "platform": LOW,
     "member_id": pa.string(),
-    "actor_kind": pa.string(),
+    "actor_kind": LOW,
     "schema_version": pa.uint16(),
     "text": pa.string(),
     "conversation_id": pa.string(),
     "reply_to": pa.string(),
     "mentions": STRINGS,
-    "language": pa.string(),
-    "action": pa.string(),
+    "language": LOW,
+    "action": LOW,
     "target_id": pa.string(),
     "target_member_id": pa.string(),
-    "reaction": pa.string(),
-    "ritual": pa.string(),
+    "reaction": LOW,
+    "ritual": LOW,
     "place": pa.string(),
-    "mode": pa.string(),
+    "mode": LOW,
     "order_id": pa.string(),
-    "order_kind": pa.string(),
-    "order_status": pa.string(),
+    "order_kind": LOW,
+    "order_status": LOW,
     "product_id": pa.string(),
     "demand_id": pa.string(),
     "amount": MONEY,
-    "currency": pa.string(),
+    "currency": LOW,
     "rating": pa.float32(),
     "inviter_id": pa.string(),
     "invitee_id": pa.string(),
-    "role": pa.string(),
-    "stage": pa.string(),
-    "linked_platform": pa.string(),
+    "role": LOW,
+    "stage": LOW,
+    "linked_platform": LOW,
     "linked_account_id": pa.string(),
-    "flagged_kind": pa.string(),
+    "flagged_kind": LOW,
     "reason": pa.string(),
 }
 """Columns of `events` that come straight from a field of the contract."""
@@ -64,6 +67,28 @@ STAMPED = ("type", "occurred_at", "sent_at")
 
 Int64s = np.ndarray[Any, np.dtype[np.int64]]
 UInt64s = np.ndarray[Any, np.dtype[np.uint64]]
+
+STAMP_COLUMNS: dict[str, pa.DataType] = {
+    "type": LOW,
+    "occurred_at": MILLISECOND,
+    "event_time": MILLISECOND,
+    "minute": SECOND,
+    "sent_at": MILLISECOND,
+    "received_at": MILLISECOND,
+    "clock_skewed": pa.uint8(),
+    "item_product_id": STRINGS,
+    "item_quantity": pa.list_(pa.uint32()),
+    "item_unit_price": pa.list_(MONEY),
+    "extra": pa.string(),
+    "event_key": pa.uint64(),
+    "version": pa.uint64(),
+    "topic": LOW,
+    "partition": pa.uint32(),
+    "offset": pa.int64(),
+}
+"""Columns of `events` that are computed."""
+
+TYPES = COLUMNS | STAMP_COLUMNS
 
 _HASH_BITS = 21
 _SENT_LIMIT = 1 << 42
@@ -103,9 +128,9 @@ def to_ms(times: Sequence[Any]) -> Int64s:
 
 
 def fact_table(family: Family, events: Sequence[Any], stamps: Stamps) -> pa.Table:
-    """Columns of `events` for decoded events of one family, in the order of `events`."""
+    """Columns of `events` for decoded events of one family, in the order of `events`; text columns are plain here."""
     columns: dict[str, pa.Array] = {}
-    extra = [event.extra for event in events]
+    extra = list(map(attrgetter("extra"), events))
     for field in family.model.model_fields:
         column = family.columns.get(field, field)
         if column in STAMPED:
@@ -113,7 +138,7 @@ def fact_table(family: Family, events: Sequence[Any], stamps: Stamps) -> pa.Tabl
         if field == "items":
             columns |= _item_columns([event.items or () for event in events])
         elif column in COLUMNS:
-            columns[column] = column_of([getattr(event, field) for event in events], COLUMNS[column])
+            columns[column] = column_of(list(map(attrgetter(field), events)), COLUMNS[column])
         else:
             extra = [_with_extra(text, field, getattr(event, field)) for text, event in zip(extra, events, strict=True)]
 
@@ -142,7 +167,39 @@ def fact_table(family: Family, events: Sequence[Any], stamps: Stamps) -> pa.Tabl
 
 def column_of(values: list[Any], kind: pa.DataType) -> pa.Array:
     """An Arrow array of one field's values; money comes as decimal text and is never a float on the way."""
-    return pa.array(values, pa.string()).cast(MONEY) if kind == MONEY else pa.array(values, kind)
+    if kind == MONEY:
+        return pa.array(values, pa.string()).cast(MONEY)
+    return pa.array(values, pa.string() if kind == LOW else kind)
+
+
+def united(tables: Sequence[pa.Table]) -> pa.Table:
+    """One table of facts of several families, without nulls: a column that a family lacks holds the type's default.
+
+    Nulls would double what the engine spends on an insert, and so would low-cardinality columns sent as plain text.
+    """
+    present = {name for table in tables for name in table.schema.names}
+    fields, arrays = [], []
+    for name, kind in TYPES.items():
+        if name not in present:
+            continue
+        chunks = [
+            table[name].chunk(0) if name in table.schema.names else default_column(kind, table.num_rows)
+            for table in tables
+        ]
+        column = pa.concat_arrays(chunks)
+        arrays.append(column.dictionary_encode() if kind == LOW else column)
+        fields.append(pa.field(name, kind, nullable=False))
+    return pa.table(arrays, pa.schema(fields))
+
+
+def default_column(kind: pa.DataType, count: int) -> pa.Array:
+    """What a column holds for events whose family does not have it."""
+    if kind in (LOW, pa.string()):
+        return constant("", count)
+    if pa.types.is_list(kind):
+        return pa.ListArray.from_arrays(pa.array(np.zeros(count + 1, np.int32)), pa.array([], kind.value_type))
+    zero = pa.array(np.zeros(count, np.int64))
+    return zero.cast(pa.decimal128(19, 0)).cast(kind) if kind == MONEY else zero.cast(kind)
 
 
 def constant(value: str, count: int) -> pa.Array:
