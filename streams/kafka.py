@@ -6,11 +6,12 @@ The hot path reads with Faust's own client; this is for publishing and administr
 from __future__ import annotations
 
 import ipaddress
+import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
@@ -19,15 +20,18 @@ from kafka.errors import (
     BrokerResponseError,
     CoordinatorLoadInProgressError,
     CoordinatorNotAvailableError,
+    KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
     SaslAuthenticationFailedError,
     UnsupportedVersionError,
 )
+from kafka.net.compat import KafkaNetClient
 
 if TYPE_CHECKING:
     from streams.settings import KafkaSettings
 
+LISTENER_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 5.0
 # A dead letter carries a whole record that was too large for its own topic.
 LARGEST_RECORD = 32 << 20
@@ -172,12 +176,51 @@ def explained(kafka: KafkaSettings) -> Iterator[None]:
         ) from error
 
 
+def _await_listener(addresses: Sequence[str]) -> None:
+    """Return when somebody listens at one of them; the library would log every attempt, and leave its sockets open."""
+    deadline = time.monotonic() + LISTENER_TIMEOUT_S
+    while True:
+        for address in addresses:
+            host, _, port = address.rpartition(":")
+            try:
+                socket.create_connection((host.strip("[]"), int(port)), timeout=LISTENER_TIMEOUT_S).close()
+                return
+            except ValueError:
+                raise BrokerMisconfigured(f"kafka.bootstrap {address} has no port", "", "set it to host:port") from None
+            except OSError as error:
+                reason = f"{address}: {error.strerror or error}"
+        if time.monotonic() > deadline:
+            raise KafkaConnectionError(reason)
+        time.sleep(0.2)
+
+
+_Client = TypeVar("_Client", KafkaAdminClient, KafkaProducer, KafkaConsumer)
+
+
+def _connected(kind: type[_Client], config: dict[str, Any]) -> _Client:
+    """Make a client; one that cannot connect leaves its thread behind, so that is ended here."""
+    _await_listener(config["bootstrap_servers"])
+    made: list[KafkaNetClient] = []
+
+    def connection(**given: Any) -> KafkaNetClient:
+        made.append(KafkaNetClient(**given))
+        return made[0]
+
+    try:
+        return kind(**config, kafka_client=connection)
+    except BaseException:
+        for each in made:
+            each.close()
+            each._manager._net.stop()
+        raise
+
+
 @contextmanager
 def admin(kafka: KafkaSettings) -> Iterator[KafkaAdminClient]:
     """A connected administration client, closed afterwards. Raises a `BrokerError` after 5 s without an answer."""
     config = client_config(kafka)
     with explained(kafka):
-        client = KafkaAdminClient(**config, request_timeout_ms=15_000)
+        client = _connected(KafkaAdminClient, {**config, "request_timeout_ms": 15_000})
         try:
             yield client
         finally:
@@ -193,13 +236,16 @@ def producer(kafka: KafkaSettings, **overrides: Any) -> KafkaProducer:
     """A producer that waits for all in-sync replicas, idempotent when the settings say so."""
     config = client_config(kafka)
     with explained(kafka):
-        return KafkaProducer(
-            **config,
-            acks="all",
-            enable_idempotence=kafka.idempotence,
-            allow_auto_create_topics=False,
-            metrics_enabled=False,
-            **overrides,
+        return _connected(
+            KafkaProducer,
+            {
+                **config,
+                "acks": "all",
+                "enable_idempotence": kafka.idempotence,
+                "allow_auto_create_topics": False,
+                "metrics_enabled": False,
+                **overrides,
+            },
         )
 
 
@@ -265,13 +311,16 @@ def _high_watermarks(kafka: KafkaSettings, positions: Mapping[TopicPartition, in
 
 def _consumer(kafka: KafkaSettings, **overrides: Any) -> KafkaConsumer:
     """A consumer outside any group."""
-    return KafkaConsumer(
-        **client_config(kafka),
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        max_partition_fetch_bytes=LARGEST_RECORD + (1 << 20),
-        fetch_max_bytes=LARGEST_RECORD + (1 << 20),
-        **overrides,
+    return _connected(
+        KafkaConsumer,
+        {
+            **client_config(kafka),
+            "enable_auto_commit": False,
+            "auto_offset_reset": "earliest",
+            "max_partition_fetch_bytes": LARGEST_RECORD + (1 << 20),
+            "fetch_max_bytes": LARGEST_RECORD + (1 << 20),
+            **overrides,
+        },
     )
 
 
