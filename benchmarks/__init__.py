@@ -1,0 +1,1 @@
+"""Measurements of the whole pipeline; see benchmarks/README.md."""

@@ -1,0 +1,106 @@
+"""The whole path: from a pre-filled topic to every activity aggregate being queryable."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.bench import Result, scrape, warehouse_for, worker_for
+from benchmarks.meter import Meter
+from streams.aggregates import ALL
+from streams.clickhouse import Warehouse
+from streams.embedded.broker import EmbeddedBroker
+from streams.processors.settled import wait_until_settled
+from streams.settings import Settings
+
+POLL_S = 0.1
+LAST = tuple(aggregate.name for aggregate in ALL if aggregate.grain == "day")
+"""The aggregates that are complete last: days are made of hours, hours of minutes."""
+
+
+def total(warehouse: Warehouse, table: str) -> int:
+    """Events of an aggregate over everything."""
+    return int(warehouse.rows(f"SELECT sum(events) FROM {{store}}.{table} FINAL WHERE is_deleted = 0")[0][0])
+
+
+def facts(warehouse: Warehouse) -> int:
+    """Live facts."""
+    return int(warehouse.rows("SELECT count() FROM {store}.events FINAL")[0][0])
+
+
+def stored(warehouse: Warehouse) -> int:
+    """Rows of the facts table, duplicates not yet merged included: cheap enough to ask often."""
+    return int(warehouse.rows("SELECT count() FROM {store}.events")[0][0])
+
+
+def wait_for(done: Callable[[], bool], timeout_s: float, what: str, poll_s: float = POLL_S) -> None:
+    """Raise TimeoutError when `done` does not become true."""
+    deadline = time.monotonic() + timeout_s
+    while not done():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} after {timeout_s:g} s")
+        time.sleep(poll_s)
+
+
+def measure(
+    broker: EmbeddedBroker,
+    settings: Settings,
+    events: int,
+    *,
+    timeout_s: float = 900.0,
+    then: Callable[[Settings, Warehouse], None] | None = None,
+    log: Path | None = None,
+) -> Result:
+    """Run a worker over filled topics until everything holds `events`; `then` runs on what it leaves behind."""
+    with warehouse_for(settings) as (settings, server, warehouse):
+        with worker_for(settings, log) as worker:
+            pids = {"worker": worker.pid, "warehouse": server.pid, "broker": broker.pid}
+            with Meter(pids) as meter:
+                started = time.monotonic()
+
+                def running(done: bool) -> bool:
+                    worker.check()
+                    return done
+
+                wait_for(lambda: running(stored(warehouse) > 0), 60.0, "nothing is stored")
+                first = time.monotonic() - started
+                wait_for(lambda: running(stored(warehouse) >= events), timeout_s, "facts are missing")
+                ingested = time.monotonic() - started
+                for table in LAST:
+                    wait_for(
+                        lambda table=table: running(total(warehouse, table) >= events),  # type: ignore[misc]
+                        timeout_s,
+                        f"{table} is not complete",
+                    )
+                meter.mark()
+                tail = scrape(settings)
+                wait_until_settled(settings, 120.0, poll_s=0.1)
+                settled = time.monotonic() - started
+        check(warehouse, events)
+        if then:
+            then(settings, warehouse)
+    recompute = tail.get("streams_recompute_seconds_sum", 0.0)
+    return Result(
+        "community-streams",
+        events,
+        meter.seconds,
+        {name: cost.cpu_s / events * 1e6 for name, cost in meter.costs.items()},
+        {name: cost.peak_rss / 2**20 for name, cost in meter.costs.items()},
+        {
+            "first block after s": round(first, 2),
+            "all facts after s": round(ingested, 2),
+            "offsets committed after s": round(settled, 2),
+            "storing s": round(tail.get("streams_insert_seconds_sum", 0.0), 1),
+            "blocks": int(tail.get("streams_block_rows_count", 0)),
+            "recomputing s": round(recompute, 1),
+        },
+    )
+
+
+def check(warehouse: Warehouse, events: int) -> None:
+    """Raise AssertionError unless facts and every aggregate hold exactly `events`: a fast wrong number is no result."""
+    held = {aggregate.name: total(warehouse, aggregate.name) for aggregate in ALL} | {"events": facts(warehouse)}
+    wrong = {name: count for name, count in held.items() if count != events}
+    if wrong:
+        raise AssertionError(f"{events:,} events were published, but these tables hold others: {wrong}")
