@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -12,7 +13,7 @@ import clickhouse_connect
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, NotSupportedError, ProgrammingError
-from clickhouse_connect.driver.httputil import get_pool_manager
+from urllib3 import PoolManager
 
 from streams import statements
 from streams.embedded.warehouse_process import PIPELINE, PRIORITY_HEADER
@@ -22,48 +23,53 @@ Parameters = Mapping[str, Any]
 SettingValues = Mapping[str, str | int | float | bool]
 
 # Codes after which the same statement may well succeed: nothing is wrong with it.
-_TRANSIENT = frozenset(
-    {
-        3,  # UNEXPECTED_END_OF_FILE
-        159,  # TIMEOUT_EXCEEDED
-        160,  # TOO_SLOW
-        164,  # READONLY: a replica that lost its Keeper session answers so at first, and so does TABLE_IS_READ_ONLY
-        202,  # TOO_MANY_SIMULTANEOUS_QUERIES
-        203,  # NO_FREE_CONNECTION
-        209,  # SOCKET_TIMEOUT
-        210,  # NETWORK_ERROR
-        225,  # NO_ZOOKEEPER
-        236,  # ABORTED
-        241,  # MEMORY_LIMIT_EXCEEDED
-        242,  # TABLE_IS_READ_ONLY
-        243,  # NOT_ENOUGH_SPACE
-        252,  # TOO_MANY_PARTS
-        279,  # ALL_CONNECTION_TRIES_FAILED
-        285,  # TOO_FEW_LIVE_REPLICAS
-        286,  # UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
-        289,  # REPLICA_IS_NOT_IN_QUORUM
-        305,  # TABLE_WAS_NOT_DROPPED
-        319,  # UNKNOWN_STATUS_OF_INSERT
-        364,  # SERVER_OVERLOADED in some versions
-        373,  # SESSION_IS_LOCKED
-        394,  # QUERY_WAS_CANCELLED: somebody killed it, or the server stops
-        415,  # ALL_REPLICAS_LOST
-        425,  # SYSTEM_ERROR
-        439,  # CANNOT_SCHEDULE_TASK
-        473,  # DEADLOCK_AVOIDED
-        519,  # ALL_REPLICAS_ARE_STALE
-        574,  # DISTRIBUTED_TOO_MANY_PENDING_BYTES
-        598,  # server is shutting down
-        745,  # SERVER_OVERLOADED
-        999,  # KEEPER_EXCEPTION
-    }
-)
+TRANSIENT = {
+    159: "TIMEOUT_EXCEEDED",
+    160: "TOO_SLOW",
+    173: "CANNOT_ALLOCATE_MEMORY",
+    201: "QUOTA_EXCEEDED",
+    202: "TOO_MANY_SIMULTANEOUS_QUERIES",
+    203: "NO_FREE_CONNECTION",
+    209: "SOCKET_TIMEOUT",
+    210: "NETWORK_ERROR",
+    225: "NO_ZOOKEEPER",
+    234: "NO_REPLICA_HAS_PART",
+    236: "ABORTED",
+    241: "MEMORY_LIMIT_EXCEEDED",
+    242: "TABLE_IS_READ_ONLY",
+    243: "NOT_ENOUGH_SPACE",
+    252: "TOO_MANY_PARTS",
+    254: "NO_ACTIVE_REPLICAS",
+    279: "ALL_CONNECTION_TRIES_FAILED",
+    285: "TOO_FEW_LIVE_REPLICAS",
+    286: "UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE",
+    289: "REPLICA_IS_NOT_IN_QUORUM",
+    319: "UNKNOWN_STATUS_OF_INSERT",
+    364: "RECEIVED_ERROR_TOO_MANY_REQUESTS",
+    369: "ALL_REPLICAS_ARE_STALE",
+    373: "SESSION_IS_LOCKED",
+    394: "QUERY_WAS_CANCELLED",
+    415: "ALL_REPLICAS_LOST",
+    416: "REPLICA_STATUS_CHANGED",
+    425: "SYSTEM_ERROR",
+    439: "CANNOT_SCHEDULE_TASK",
+    473: "DEADLOCK_AVOIDED",
+    519: "NO_REMOTE_SHARD_AVAILABLE",
+    574: "DISTRIBUTED_TOO_MANY_PENDING_BYTES",
+    733: "TABLE_IS_BEING_RESTARTED",
+    745: "SERVER_OVERLOADED",
+    999: "KEEPER_EXCEPTION",
+}
 
 # Batches arrive whole; buffering them in the server would acknowledge rows that are not written yet.
 _INSERT_SETTINGS: SettingValues = {"async_insert": 0}
 
 # A longer statement needs the server told so; it costs nothing when the statement is short.
 _DEFAULT_MAX_QUERY_SIZE = 262_144
+
+_MESSAGE_LENGTH = 1000
+_STATUS = re.compile(r"HTTP status (\d+)")
+_OUR_FAULT = ("400", "401", "403", "404", "405", "411", "413", "415")
 
 
 class WarehouseUnavailable(Exception):
@@ -168,8 +174,9 @@ class Warehouse:
             client, self._client = self._client, None
         if client is not None:
             client.close()
+            client.close_connections()
 
-    def _call(self, ask: Any) -> Any:
+    def _call(self, ask: Callable[[Client], Any]) -> Any:
         try:
             return ask(self._connected())
         except ClickHouseError as error:
@@ -206,8 +213,8 @@ def _connect(settings: WarehouseSettings, headers: dict[str, str]) -> Client:
         # A session would make the server run this client's statements one by one.
         autogenerate_session_id=False,
         show_clickhouse_errors="scrub",
-        # One pool a client: the shared one would keep connections of a warehouse that is gone.
-        pool_mgr=get_pool_manager(maxsize=16) if url.scheme == "http" else None,
+        # Never through the proxy of the environment to this machine; else a pool that is closed with the client.
+        **({"pool_mgr": PoolManager(maxsize=16)} if local else {"dedicated_pool": True}),
         tz_mode="aware",
         headers=headers,
         client_name="community-streams",
@@ -236,15 +243,14 @@ def _shown(settings: WarehouseSettings) -> str:
 
 def _classified(error: ClickHouseError, settings: WarehouseSettings) -> WarehouseUnavailable | WarehouseError:
     code = getattr(error, "code", None)
-    text = f"{_shown(settings)}: {error}"
+    # After a syntax error the server lists every keyword it knows.
+    text = f"{_shown(settings)}: {str(error).split(' Expected one of: ')[0][:_MESSAGE_LENGTH]}"
     if code is not None:
-        return WarehouseUnavailable(text) if code in _TRANSIENT else WarehouseError(text, code)
+        return WarehouseUnavailable(text) if code in TRANSIENT else WarehouseError(text, code)
     if isinstance(error, (DataError, NotSupportedError, ProgrammingError)):
         return WarehouseError(text)
-    # No code: the connection failed, or something before the server (a proxy, a starting server) answered.
+    status = _STATUS.search(str(error))
+    if status and status.group(1) in _OUR_FAULT:
+        return WarehouseError(text)
+    # The connection failed, or something before the server answered: a proxy, or the server while it starts.
     return WarehouseUnavailable(text)
-
-
-def column(rows: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """The first value of every row."""
-    return [row[0] for row in rows]

@@ -145,7 +145,10 @@ def insert_head(text: bytes, *, whole: bool, data_follows: bool = False) -> Inse
             if before.word == b"FORMAT":
                 clause = text[settings : before.start] if settings else b""
                 target = text[: settings or before.start]
-                return InsertHead(target, clause, token.text.decode(), _data_start(text, token.end))
+                start = _data_start(text, token.end)
+                if start == len(text) and not whole:
+                    break  # the line end that belongs to the head may still come
+                return InsertHead(target, clause, token.text.decode(), start)
             if token.word == b"VALUES" and data_follows:
                 return InsertHead(text[: settings or token.start], b"", "Values", token.end)
             if token.word in _COMPLETE:

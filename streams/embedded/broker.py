@@ -15,6 +15,7 @@ from streams.embedded.child import Child, ChildFailed, free_port
 _HOST = "127.0.0.1"
 _METADATA = 3
 _ATTEMPTS = 5
+_LARGEST_ANSWER = 1 << 20
 
 
 class BrokerUnanswered(Exception):
@@ -29,25 +30,29 @@ def advertised(host: str, port: int, timeout_s: float = 1.0) -> list[tuple[str, 
     # Metadata v1 with an empty topic list; written out because a client library would retry and log for seconds.
     name = b"streams"
     body = struct.pack(">hhih", _METADATA, 1, 1, len(name)) + name + struct.pack(">i", 0)
-    with socket.create_connection((host, port), timeout=timeout_s) as connection:
+    with socket.create_connection((host, port), timeout=timeout_s) as connection, connection.makefile("rb") as stream:
         connection.sendall(struct.pack(">i", len(body)) + body)
-        stream = connection.makefile("rb")
         try:
             (size,) = struct.unpack(">i", stream.read(4))
-            answer = stream.read(size)
-            _correlation, count = struct.unpack_from(">ii", answer)
-            position = 8
-            brokers = []
-            for _ in range(count):
-                (length,) = struct.unpack_from(">h", answer, position + 4)
-                broker_host = answer[position + 6 : position + 6 + length].decode()
-                position += 6 + length
-                (broker_port, rack) = struct.unpack_from(">ih", answer, position)
-                position += 6 + max(rack, 0)
-                brokers.append((broker_host, broker_port))
-        except (struct.error, UnicodeDecodeError) as error:
+            return _brokers(stream.read(min(size, _LARGEST_ANSWER)))
+        except (struct.error, ValueError) as error:
             raise BrokerUnanswered(f"{host}:{port} does not answer as a Kafka broker") from error
-    return brokers
+
+
+def _brokers(answer: bytes) -> list[tuple[str, int]]:
+    """Hosts and ports in a Metadata v1 response."""
+    _correlation, count = struct.unpack_from(">ii", answer)
+    position = 8
+    found = []
+    for _ in range(count):
+        (length,) = struct.unpack_from(">h", answer, position + 4)
+        position += 6
+        host = answer[position : position + length].decode()
+        position += length
+        port, rack_length = struct.unpack_from(">ih", answer, position)
+        position += 6 + max(rack_length, 0)
+        found.append((host, port))
+    return found
 
 
 class EmbeddedBroker:
@@ -79,10 +84,11 @@ class EmbeddedBroker:
 
     def start(self) -> EmbeddedBroker:
         """Start it and wait until it answers."""
-        if self._log is None:
+        if self._log:
+            log = self._log
+        else:
             self._scratch = Path(tempfile.mkdtemp(prefix="streams-broker-"))
-        log = self._log or self._scratch / "broker.log" if self._scratch else self._log
-        assert log is not None
+            log = self._scratch / "broker.log"
         try:
             for attempt in range(_ATTEMPTS):
                 try:

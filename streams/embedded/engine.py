@@ -82,9 +82,6 @@ class Session:
 
     def reset(self) -> None:
         """Take back what `configure` set."""
-        if "readonly" in self._changed:
-            # The engine itself would refuse this in a read-only session; its library does not ask.
-            self.run("SET readonly = 0")
         if self._changed:
             self.run("SET " + ", ".join(f"{name} = DEFAULT" for name in sorted(self._changed)))
             self._changed.clear()

@@ -33,7 +33,8 @@ class Sessions:
     @contextmanager
     def of(self, request: Request) -> Iterator[Session]:
         """The session a request runs in. Raises `EngineError` when it is in use, missing, or one too many."""
-        if not request.session_id:
+        # A session that was made read-only cannot be made writable again, so such a request runs beside its session.
+        if not request.session_id or request.read_only or request.settings.get("readonly", "0") != "0":
             session = self._engine.session()
             try:
                 yield session

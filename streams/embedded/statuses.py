@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-# From ClickHouse's src/Server/HTTP/exceptionCodeToHTTPStatus.cpp; every code not listed is 500.
+# As the server's table of HTTP statuses has it; every code not listed is 500.
 _CODES: dict[int, frozenset[int]] = {
-    # REQUIRED_PASSWORD
+    # no password; wrong password, no such user, not allowed
     401: frozenset({194}),
-    # UNKNOWN_USER, WRONG_PASSWORD, REQUIRED_SECOND_FACTOR, AUTHENTICATION_FAILED, ACCESS_DENIED
-    403: frozenset({192, 193, 516, 497}),
+    403: frozenset({192, 193, 497, 512, 516}),
     # arguments, types and data that do not fit
     400: frozenset(
-        {6, 26, 27, 36, 37, 38, 39, 41, 43, 44, 53, 62, 63, 69, 70, 72, 117, 130, 131, 164, 344, 427, 456, 457}
+        {6, 8, 15, 25, 26, 27, 36, 37, 38, 41, 44, 53, 62, 72, 117, 123, 167, 168, 223, 321, 376, 427, 441, 675, 676}
+        # where the server says 500 although the request is at fault: read-only, not served here, query parameters
+        | {164, 344, 372, 456, 457}
     ),
     # unknown table, function, identifier, type, database, setting, format ...
-    404: frozenset({16, 46, 47, 50, 56, 60, 63, 73, 81, 115, 111}),
+    404: frozenset({46, 47, 50, 56, 60, 63, 73, 78, 81, 115, 152, 336, 511}),
     408: frozenset({159}),
-    413: frozenset({307, 334}),
+    411: frozenset({381}),
+    413: frozenset({229, 307}),
+    415: frozenset({779}),
     501: frozenset({48}),
-    503: frozenset({76, 202, 209, 373, 439}),
+    # the last two are 500 on a server; clients try again after a 503, which is what is wanted
+    503: frozenset({76, 209, 439, 202, 373}),
 }
 _STATUS = {code: status for status, codes in _CODES.items() for code in codes}
 
