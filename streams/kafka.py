@@ -233,8 +233,11 @@ def is_embedded(client: KafkaAdminClient) -> bool:
 
 
 def producer(kafka: KafkaSettings, **overrides: Any) -> KafkaProducer:
-    """A producer that waits for all in-sync replicas, idempotent when the settings say so."""
+    """A producer that waits for all in-sync replicas and keeps the order of a key, idempotent when the settings say so."""
     config = client_config(kafka)
+    if not kafka.idempotence:
+        # A batch that is sent again after an error would otherwise come behind the ones that were sent after it.
+        config["max_in_flight_requests_per_connection"] = 1
     with explained(kafka):
         return _connected(
             KafkaProducer,
