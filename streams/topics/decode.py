@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args, get_origin
 
 import annotated_types
 import msgspec
+from pydantic import FailFast
 from pydantic.fields import FieldInfo
 from pydantic.types import Strict
 
@@ -234,7 +235,7 @@ def _limits(metadata: Iterable[object]) -> dict[str, Any]:
                 limits["ge"] = number
             case annotated_types.Le(le=number):
                 limits["le"] = number
-            case Strict() | FewValues():
+            case Strict() | FewValues() | FailFast():
                 pass
             case _ if (pattern := getattr(constraint, "pattern", None)) is not None:
                 # NUL is looked for in the bytes; a few-valued field is checked by the batch.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, model_validator
 
 from streams.topics.instant import EPOCH, Instant
 
@@ -27,6 +27,8 @@ Name = Annotated[str, Field(min_length=1, max_length=64, pattern=NO_NUL)]
 OptionalName = Annotated[str, Field(max_length=64, pattern=NO_NUL)]
 Phrase = Annotated[str, Field(max_length=1024, pattern=NO_NUL)]
 LongText = Annotated[str, Field(max_length=65536, pattern=NO_NUL)]
+# A list is taken as a tuple, and is given up at its first fault: a hostile record may hold half a million of them.
+LISTED: Final = (Field(strict=False), FailFast())
 ActorKind = Literal["human", "bot", "staff", "test"]
 
 

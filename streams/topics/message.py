@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from streams.topics.event import FEW_VALUES, Event, Id, LongText, OptionalId
+from streams.topics.event import FEW_VALUES, LISTED, Event, Id, LongText, OptionalId
 from streams.topics.family import Family
 
 Language = Annotated[str, Field(max_length=35, pattern=r"^([A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*)?$"), FEW_VALUES]
@@ -20,7 +20,7 @@ class Message(Event):
     text: LongText = Field(description="What was written; empty for a picture without words")
     conversation_id: OptionalId = Field("", description="Thread, channel or topic it was written in")
     reply_to: OptionalId = Field("", description="event_id of the message this one answers")
-    mentions: Annotated[tuple[Id, ...], Field(strict=False)] = Field(
+    mentions: Annotated[tuple[Id, ...], *LISTED] = Field(
         (), max_length=1000, description="member_ids mentioned in the text"
     )
     language: Language = Field("", description="BCP 47 tag of the text, when the platform knows it")

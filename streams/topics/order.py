@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from streams.topics.event import FEW_VALUES, Contract, Event, Id, OptionalId
+from streams.topics.event import FEW_VALUES, LISTED, Contract, Event, Id, OptionalId
 from streams.topics.family import Family
 
 Amount = Annotated[str, Field(max_length=19, pattern=r"^(0|[1-9][0-9]{0,13})(\.[0-9]{1,4})?$")]
@@ -41,7 +41,7 @@ class Order(Event):
         description="Money of this step, not negative, below 10^14: a decimal text with at most 4 decimals"
     )
     currency: Currency = Field(description="ISO 4217 code of the amount and the prices")
-    items: Annotated[tuple[Annotated[Item, Field(strict=False)], ...], Field(strict=False)] = Field(
+    items: Annotated[tuple[Annotated[Item, Field(strict=False)], ...], *LISTED] = Field(
         (), max_length=1000, description="Lines of the order"
     )
     product_id: OptionalId = Field("", description="Product, for an order of one")

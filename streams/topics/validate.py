@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable
+from datetime import datetime
+from math import isfinite
+from types import NoneType
+from typing import TypeAlias
 
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -11,6 +15,10 @@ from pydantic_core import from_json
 from streams.topics.errors import Rejected
 from streams.topics.event import SCHEMA_VERSION, Contract, Event
 from streams.topics.family import Family
+
+Container: TypeAlias = dict[str, object] | list[object] | tuple[object, ...]
+
+HARMLESS = frozenset({int, bool, NoneType, datetime})
 
 MAX_DEPTH = 32
 """An event needs three levels; unknown fields may bring some of their own."""
@@ -38,19 +46,42 @@ def read_object(value: bytes) -> dict[str, object]:
 
 
 def check_contents(obj: dict[str, object]) -> None:
-    """Refuse, anywhere in `obj`: nesting that is too deep, NUL, and text that has no UTF-8."""
-    level: list[tuple[str, object]] = list(_children("", obj))
+    """Refuse, anywhere in `obj`: nesting that is too deep, NUL, text that has no UTF-8, and what JSON cannot hold."""
+    level: list[tuple[str, Container]] = [("", obj)]
     for _ in range(MAX_DEPTH):
-        deeper: list[tuple[str, object]] = []
-        for path, value in level:
-            if isinstance(value, str):
-                _check_text(path, value)
-            elif isinstance(value, dict | list | tuple):
-                deeper.extend(_children(path + ".", value))
+        deeper: list[tuple[str, Container]] = []
+        for path, container in level:
+            for name, value in _members(path, container):
+                if type(value) in HARMLESS:
+                    continue
+                if isinstance(value, str):
+                    _check_text(path, name, value)
+                elif isinstance(value, dict | list | tuple):
+                    deeper.append((_join(path, name), value))
+                elif not isinstance(value, float):
+                    detail = f"is a {type(value).__name__}, which JSON cannot hold"
+                    raise Rejected("invalid_field", detail, _join(path, name))
+                elif not isfinite(value):
+                    raise Rejected("invalid_field", "is beyond the range of doubles", _join(path, name))
         if not deeper:
             return
         level = deeper
     raise Rejected("too_deep", f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _members(path: str, container: Container) -> Iterable[tuple[object, object]]:
+    """Name or place, and value, of what is in a container; names are checked first."""
+    if not isinstance(container, dict):
+        return enumerate(container)
+    for name in container:
+        if not isinstance(name, str):
+            raise Rejected("invalid_field", "the name of a field in it is no text", path)
+        _check_text(path, "", name)
+    return container.items()
+
+
+def _join(path: str, name: object) -> str:
+    return f"{path}.{name}".strip(".")
 
 
 def validate(family: Family, obj: dict[str, object]) -> Event:
@@ -81,9 +112,7 @@ def extra_of(event: Event) -> str:
     try:
         return json.dumps(unknown, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
     except (ValueError, TypeError):
-        raise Rejected(
-            "invalid_field", "an unknown field holds what JSON cannot, such as a number beyond doubles"
-        ) from None
+        raise Rejected("invalid_field", "an unknown field holds what JSON cannot") from None
 
 
 def _unknown(model: Contract) -> dict[str, object]:
@@ -97,24 +126,14 @@ def _unknown(model: Contract) -> dict[str, object]:
     return found
 
 
-def _children(
-    prefix: str, value: dict[str, object] | list[object] | tuple[object, ...]
-) -> Iterator[tuple[str, object]]:
-    if not isinstance(value, dict):
-        yield from ((f"{prefix}{i}", element) for i, element in enumerate(value))
+def _check_text(path: str, name: object, text: str) -> None:
+    if text.isascii():
+        if "\x00" in text:
+            raise Rejected("invalid_field", "holds a NUL character", _join(path, name))
         return
-    for name, element in value.items():
-        if not isinstance(name, str):
-            raise Rejected("invalid_field", "the name of a field is no text", prefix.rstrip("."))
-        _check_text(prefix.rstrip("."), name)
-        yield f"{prefix}{name}", element
-
-
-def _check_text(path: str, text: str) -> None:
-    if "\x00" in text:
-        raise Rejected("invalid_field", "holds a NUL character", path)
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise Rejected("invalid_utf8", "holds half of a surrogate pair", path) from None
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError:
+        raise Rejected("invalid_utf8", "holds half of a surrogate pair", _join(path, name)) from None
+    if b"\x00" in encoded:
+        raise Rejected("invalid_field", "holds a NUL character", _join(path, name))

@@ -4,17 +4,21 @@ import json
 import math
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from streams.topics import ALL, Family, Rejected
+from streams.topics.contract import schema
 from streams.topics.decode import Decoder
 from streams.topics.event import Contract
 from streams.topics.validate import MAX_DEPTH
 
+EXAMPLES = Path(__file__).parents[1] / "examples"
 DECODERS = {family.name: Decoder(family) for family in ALL}
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=12)
@@ -233,6 +237,49 @@ def decoded(family: Family, value: bytes) -> Any:
 
 records_of_any_family = st.sampled_from(ALL).flatmap(lambda family: st.tuples(st.just(family), records(family)))
 unhurried = settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+
+
+def edges(family: Family, name: str) -> list[Any]:
+    """Values at and past the limits of a field, read from the published schema, and values of other types."""
+    limits = schema(family)["properties"].get(name, {})
+    good = [*limits.get("enum", []), *([limits["const"]] if "const" in limits else [])]
+    if limits.get("type") == "string":
+        good += ["", "x", "CNY", "en", "12.50"]
+        good += [letter * (limits["maxLength"] + more) for letter in "x𝄞" for more in (0, 1) if "maxLength" in limits]
+    if limits.get("type") in ("integer", "number"):
+        good += [edge + more for edge in (limits["minimum"], limits["maximum"]) for more in (-1, -0.01, 0, 0.01, 1)]
+    if limits.get("type") == "array":
+        line = {"product_id": "p", "quantity": 1}
+        lines = [line | {n: v} for n in ("product_id", "quantity", "unit_price", "extra") for v in OTHERS]
+        good += [["x"] * 1000, ["x"] * 1001, [line] * 1000, [line] * 1001, *([one] for one in (*lines, *OTHERS))]
+    more = [text + tail for text in good if isinstance(text, str) for tail in ("\n", " ", "\x00", "\\u0000")]
+    return [*good, *more, *OTHERS]
+
+
+OTHERS: list[Any] = [
+    None, True, False, 0, 1, 2, -1, 1.0, 0.5, 10**30, 2**32 - 1, 2**32, "", "1", "a\x00", "x" * 129, "12.50\n", "1e3",
+    "１", [], [""], ["x"], [None], {}, {"a": 1},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("family", ALL, ids=lambda family: family.name)
+def test_the_decoder_agrees_with_the_model_at_every_edge_of_every_field(family: Family) -> None:
+    required = {"type": family.name, "event_id": "e", "platform": "p", "community_id": "c", "member_id": "m"}
+    event = json.loads((EXAMPLES / family.name / "minimal.json").read_bytes()) | required
+    good = json.dumps(event).encode()
+    cases = [(name, edge) for name in [*family.model.model_fields, "extra"] for edge in edges(family, name)]
+    taken = 0
+    for name, edge in cases:
+        value = json.dumps(event | {name: edge}).encode()
+        by_model, record = by_the_model(family, value), decoded(family, value)
+        assert (by_model is None) == (record is None), (name, edge)
+        assert [record] == Decoder(family).decode_batch([good, value, good])[0][1:2], (name, edge)
+        if by_model is not None:
+            taken += 1
+            fields = family.model.model_fields
+            assert known_values(by_model, fields) == known_values(record, fields), (name, edge)
+            assert unknown_values(by_model) == (json.loads(record.extra) if record.extra else {}), (name, edge)
+    assert len(cases) > 2 * taken > 0
 
 
 @unhurried
