@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -51,14 +52,23 @@ def application(settings: WorkerSettings, progress: Progress, about: Callable[[]
     return app
 
 
-async def serve_health(settings: WorkerSettings, progress: Progress, about: Callable[[], dict[str, Any]]) -> None:
-    """Serve until cancelled. Raises OSError when the port is taken."""
-    runner = web.AppRunner(application(settings, progress, about), access_log=None)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, settings.host, settings.port)
-        await site.start()
-        log.info("serving health and metrics", url=f"http://{settings.host}:{runner.addresses[0][1]}")
-        await asyncio.Event().wait()
-    finally:
-        await runner.cleanup()
+class HealthServer:
+    """Serves the two pages from its own thread: it answers before the broker does, and while the work is stuck."""
+
+    def __init__(self, settings: WorkerSettings, progress: Progress, about: Callable[[], dict[str, Any]]) -> None:
+        self.settings = settings
+        self.url = ""
+        self._app = application(settings, progress, about)
+        self._loop = asyncio.new_event_loop()
+        self._runner = web.AppRunner(self._app, access_log=None)
+
+    def start(self) -> None:
+        """Bind and serve. Raises OSError when the port is taken."""
+        self._loop.run_until_complete(self._bind())
+        threading.Thread(target=self._loop.run_forever, name="health", daemon=True).start()
+        log.info("serving health and metrics", url=self.url)
+
+    async def _bind(self) -> None:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self.settings.host, self.settings.port).start()
+        self.url = f"http://{self.settings.host}:{self._runner.addresses[0][1]}"

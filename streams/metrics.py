@@ -58,6 +58,9 @@ RECOMPUTE_SECONDS = Histogram(
     registry=REGISTRY,
 )
 DIRTY_BUCKETS = Gauge("streams_dirty_buckets", "Buckets waiting to be recomputed.", ["grain"], registry=REGISTRY)
+BAD_INVALIDATIONS = Counter(
+    "streams_bad_invalidations", "Records of the invalidations topic that are not invalidations.", registry=REGISTRY
+)
 WAREHOUSE_RETRIES = Counter(
     "streams_warehouse_retries", "Attempts that failed because the warehouse was away.", registry=REGISTRY
 )

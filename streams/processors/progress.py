@@ -77,6 +77,10 @@ class Progress:
         position.moved_at = now
         self._changed.add(partition)
 
+    def moved(self, partition: Partition, now: float) -> None:
+        """Work on a partition goes on, though nothing of it can be acknowledged yet."""
+        self.position(partition).moved_at = now
+
     def ended(self, partition: Partition, end_offset: int, now: float) -> None:
         """The broker says where the partition ends."""
         position = self.position(partition)

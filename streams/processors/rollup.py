@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import structlog
 
 from streams import metrics
@@ -85,7 +86,13 @@ class Rollup:
         touched: dict[str, set[int]] = defaultdict(set)
         oldest = 0
         for record in batch.records:
-            invalidation = invalidations.decode(record.value)
+            try:
+                invalidation = invalidations.decode(record.value)
+            except msgspec.DecodeError as error:
+                # Only the pipeline writes this topic. Stopping would not bring back what this record should have said.
+                metrics.BAD_INVALIDATIONS.inc()
+                log.error("unreadable invalidation; run `streams reconcile`", offset=record.offset, error=str(error))
+                continue
             touched[invalidation.community_id].update(invalidation.minutes)
             if invalidation.received_at:
                 oldest = min(oldest or invalidation.received_at, invalidation.received_at)
@@ -119,10 +126,12 @@ class Rollup:
         await until_available("recompute", lambda: self.recompute(taken))
         if taken.oldest_received_ms:
             metrics.QUERYABLE_LATENCY_SECONDS.observe(max(0.0, time.time() - taken.oldest_received_ms / 1000))
-        if index + 1 < len(self.stages):
-            self.stages[index + 1].add(taken.dirty, taken.waiting, time.monotonic())
-            return
         now = time.monotonic()
+        for batch in taken.waiting:
+            self.progress.moved((batch.topic, batch.partition), now)
+        if index + 1 < len(self.stages):
+            self.stages[index + 1].add(taken.dirty, taken.waiting, now)
+            return
         for batch in taken.waiting:
             if self.is_current(batch.token):
                 await self.acknowledge(batch.token)

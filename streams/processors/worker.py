@@ -24,7 +24,7 @@ from mode.supervisors import CrashingSupervisor
 
 from streams import metrics
 from streams.clickhouse import Warehouse
-from streams.health import serve_health
+from streams.health import HealthServer
 from streams.kafka import client_config
 from streams.processors.block import Batch
 from streams.processors.ingest import Ingest, Message
@@ -122,7 +122,6 @@ class Worker:
             self.add_agent("rollup", [INVALIDATIONS.topic(prefix)], self.rollup.offer)
             self.app.task(self.guarded(self.rollup.run))
         self.app.task(self.guarded(self.watch_ends))
-        self.app.task(self.guarded(lambda: serve_health(settings.worker, self.progress, self.describe)))
         self.app.on_partitions_assigned.connect(self.on_assigned, weak=False)
         self.ready = False
 
@@ -263,6 +262,10 @@ def credentials(kafka: KafkaSettings) -> Any:
 
 
 def run(settings: Settings) -> None:
-    """Run a worker until SIGINT or SIGTERM. Exits with 70 when it met something that only a restart can mend."""
+    """Run a worker until SIGINT or SIGTERM. Exits with 70 when it met something that only a restart can mend.
+
+    Raises OSError when the port of /health is taken.
+    """
     worker = Worker(settings)
+    HealthServer(settings.worker, worker.progress, worker.describe).start()
     faust.Worker(worker.app, loglevel="WARNING", override_logging=False, quiet=True).execute_from_commandline()
