@@ -233,7 +233,7 @@ def is_embedded(client: KafkaAdminClient) -> bool:
 
 
 def producer(kafka: KafkaSettings, **overrides: Any) -> KafkaProducer:
-    """A producer that waits for all in-sync replicas and keeps the order of a key, idempotent when the settings say so."""
+    """A producer that waits for all in-sync replicas and keeps the order; idempotent when the settings say so."""
     config = client_config(kafka)
     if not kafka.idempotence:
         # A batch that is sent again after an error would otherwise come behind the ones that were sent after it.
