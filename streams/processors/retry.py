@@ -26,7 +26,7 @@ async def until_available(what: str, call: Callable[[], Result]) -> Result:
 
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(WarehouseUnavailable),
-        wait=wait_exponential_jitter(initial=0.1, max=5),
+        wait=wait_exponential_jitter(multiplier=0.1, max=5),
         before_sleep=count,
         reraise=True,
     )
