@@ -107,8 +107,11 @@ def extra_of(event: Event) -> str:
     a double holds them. Raises Rejected for what JSON cannot hold.
     """
     unknown = _unknown(event)
-    if not unknown:
-        return ""
+    return json_text(unknown) if unknown else ""
+
+
+def json_text(unknown: dict[str, object]) -> str:
+    """Unknown fields as JSON, names sorted. Raises Rejected for what JSON cannot hold."""
     try:
         return json.dumps(unknown, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
     except (ValueError, TypeError):

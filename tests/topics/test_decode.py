@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
-from pydantic import AfterValidator, BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
 
 from streams.topics import ALL, Rejected, by_name, parse
 from streams.topics.decode import Decoder, record_type
@@ -125,7 +125,7 @@ def test_one_bad_record_anywhere_costs_only_itself(bad: bytes | None, at: int) -
 
 def test_a_batch_of_only_bad_records_and_an_empty_one() -> None:
     assert MESSAGE.decode_batch([]) == ([], [])
-    events, rejected = MESSAGE.decode_batch([b"{", b"[]", message(language="!")])
+    events, rejected = MESSAGE.decode_batch([message(language="!"), b"{", b"[]"])
     assert events == [None] * 3
     assert [index for index, _ in rejected] == [0, 1, 2]
 
@@ -150,6 +150,14 @@ def test_hostile_bytes_cost_no_more_than_a_moment() -> None:
         MESSAGE.decode_batch([value])
     # Five seconds when every faulty element of a list was looked at.
     assert time.perf_counter() - start < 2.5
+
+
+def test_a_list_is_given_up_at_its_first_fault() -> None:
+    for family, name in (("message", "mentions"), ("order", "items")):
+        event = json.loads((EXAMPLES / family / "minimal.json").read_bytes()) | {name: [1] * 9}
+        with pytest.raises(ValidationError) as refused:
+            by_name[family].model.model_validate(event)
+        assert refused.value.error_count() == 1
 
 
 def test_a_rejection_never_repeats_the_value() -> None:
