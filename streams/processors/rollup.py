@@ -49,10 +49,6 @@ class Stage:
         if received_ms and (not self.oldest_received_ms or received_ms < self.oldest_received_ms):
             self.oldest_received_ms = received_ms
 
-    def due_at(self) -> float | None:
-        """When this stage wants to run; None when there is nothing to do."""
-        return None if self.since is None else self.since + self.interval_s
-
     def take(self) -> Stage:
         """Everything that is dirty now; what comes later is for the next run."""
         taken = Stage(self.grain, self.interval_s, self.dirty, self.waiting, self.since, self.oldest_received_ms)
@@ -79,6 +75,7 @@ class Rollup:
         self.versions = VersionClock(warehouse)
         intervals = (settings.minute_s, settings.hour_s, settings.day_s)
         self.stages = [Stage(grain, interval) for grain, interval in zip(GRAINS, intervals, strict=True)]
+        self.last_offer = 0.0
         self.wake = asyncio.Event()
 
     async def offer(self, batch: Batch) -> None:
@@ -96,29 +93,45 @@ class Rollup:
             touched[invalidation.community_id].update(invalidation.minutes)
             if invalidation.received_at:
                 oldest = min(oldest or invalidation.received_at, invalidation.received_at)
-        self.stages[0].add(touched, [batch], time.monotonic(), oldest)
+        self.last_offer = time.monotonic()
+        self.stages[0].add(touched, [batch], self.last_offer, oldest)
         self.wake.set()
 
     async def run(self) -> None:
         """Recompute what is due until cancelled, the smallest grain first, for no more than `duty` of the time."""
         rest_until = 0.0
         while True:
-            due = [stage for stage in self.stages if stage.since is not None]
             for stage in self.stages:
                 metrics.DIRTY_BUCKETS.labels(stage.grain).set(sum(len(starts) for starts in stage.dirty.values()))
-            if not due:
+            index, at = self.next_due()
+            if index is None:
                 self.wake.clear()
                 await self.wake.wait()
                 continue
             now = time.monotonic()
-            ready = [stage for stage in due if (stage.due_at() or 0) <= now]
-            wait = rest_until - now if ready else min(stage.due_at() or now for stage in due) - now
-            if wait > 0:
-                await asyncio.sleep(wait)
+            if max(at, rest_until) > now:
+                await asyncio.sleep(max(at, rest_until) - now)
                 continue
-            await self.flush(self.stages.index(ready[0]))
+            await self.flush(index)
             took = time.monotonic() - now
             rest_until = time.monotonic() + took * (1 - self.settings.duty) / self.settings.duty
+
+    def next_due(self) -> tuple[int | None, float]:
+        """The stage that runs next and when, monotonic clock; (None, 0) when nothing is dirty.
+
+        Waiting saves work only while more is coming: once it is quiet for as long as minutes are coalesced, the larger
+        grains follow at once.
+        """
+        quiet_at = self.last_offer + self.settings.minute_s
+        due: list[tuple[float, int]] = []
+        for index, stage in enumerate(self.stages):
+            if stage.since is not None:
+                at = stage.since + stage.interval_s
+                due.append((at if due else min(at, max(quiet_at, stage.since)), index))
+        if not due:
+            return None, 0.0
+        at, index = min(due)
+        return index, at
 
     async def flush(self, index: int) -> None:
         """Recompute the dirty buckets of one grain, then hand them on to the next larger one, or acknowledge."""
