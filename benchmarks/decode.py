@@ -1,7 +1,7 @@
 """Cost of reading one record: the fast decoder, its slow path, pydantic and orjson, over realistic records.
 
 Run with `python benchmarks/decode.py`. Each way reads the same records in turn, several times; the best round counts,
-and ratios are within this one run, because the machine's speed is anybody's guess.
+in processor time, and ratios are within this one run, because the machine's speed is anybody's guess.
 """
 
 import random
@@ -63,13 +63,13 @@ def events(family: str, count: int, seed: int = 7) -> Iterator[dict[str, Any]]:
 
 
 def best_us(ways: dict[str, Callable[[], object]], count: int) -> dict[str, float]:
-    """Microseconds a record of each way, interleaved so that a busy moment hits all of them."""
+    """Microseconds a record of each way, interleaved so that a busy machine hits all of them."""
     best = dict.fromkeys(ways, float("inf"))
     for _ in range(ROUNDS):
         for name, way in ways.items():
-            start = time.perf_counter()
+            start = time.process_time()
             way()
-            best[name] = min(best[name], (time.perf_counter() - start) / count * 1e6)
+            best[name] = min(best[name], (time.process_time() - start) / count * 1e6)
     return best
 
 

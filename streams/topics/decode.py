@@ -54,7 +54,7 @@ class Decoder:
         self.max_bytes = max_bytes
         self.record: type[msgspec.Struct] = record_type(family.model)
         self._fast: Callable[[bytes], Record] = msgspec.json.Decoder(self.record).decode
-        self._required = {name: field.is_required() for name, field in family.model.model_fields.items()}
+        self._names = frozenset(family.model.model_fields)
         self._checks = [
             FewValuesCheck(name, pattern)
             for name, field in family.model.model_fields.items()
@@ -151,9 +151,9 @@ class Decoder:
         known: dict[str, object] = {}
         unknown: dict[str, object] = {}
         for name, value in document.items():
-            if (required := self._required.get(name)) is None:
+            if name not in self._names:
                 unknown[name] = value
-            elif required or value is not None:
+            elif value is not None:
                 known[name] = value
         event = msgspec.convert(known, self.record)
         if not all(check.good(event) for check in self._checks):
