@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import time
@@ -208,8 +209,9 @@ def _connect(settings: WarehouseSettings, headers: dict[str, str]) -> Client:
         # On one machine compressing costs more than copying.
         compress=not local,
         query_limit=0,
-        connect_timeout=min(10, settings.timeout_s),
-        send_receive_timeout=settings.timeout_s,
+        # Whole seconds: the library would round a part of one down to none.
+        connect_timeout=min(10, math.ceil(settings.timeout_s)),
+        send_receive_timeout=math.ceil(settings.timeout_s),
         # A session would make the server run this client's statements one by one.
         autogenerate_session_id=False,
         show_clickhouse_errors="scrub",

@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS {store}.schema_migrations
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (number, status, done)
-COMMENT 'Which migrations were applied. The row with the greatest status and done of a number is its state';
+COMMENT 'Which migrations were applied. The row with the greatest (status, changed_at, done) of a number is its state';
 """
 
 Status = Literal["applied", "skipped", "running", "pending"]
@@ -83,9 +83,9 @@ class _Record:
     done: int
 
 
-def sql_root() -> Path:
-    """The directory `sql/`: of the checkout this module is in, or the copy inside an installed package."""
-    package = Path(str(resources.files("streams")))
+def sql_root(package: Path | None = None) -> Path:
+    """The directory `sql/`: of the checkout the package is in, or the copy inside the installed package."""
+    package = package or Path(str(resources.files("streams")))
     checkout = package.parent / "sql"
     if (checkout / "migrations").is_dir():
         return checkout
@@ -150,7 +150,8 @@ def migrate(warehouse: Warehouse, dry_run: bool = False, root: Path | None = Non
         if record and record.status in ("applied", "skipped"):
             continue
         skipped = migration.backend not in ("any", "embedded" if embedded else "server")
-        done = record.done if record else 0
+        # A file that did not get to its end may be corrected, and then begins again.
+        done = record.done if record and record.checksum == migration.checksum else 0
         parts = migration.statements
         touched.append(
             Applied(
@@ -201,7 +202,7 @@ def _records(warehouse: Warehouse) -> dict[int, _Record]:
     if not known[0][0]:
         return {}
     rows = warehouse.rows(
-        "SELECT number, argMax((name, toString(checksum), toString(status), done), (status, done)) "
+        "SELECT number, argMax((name, toString(checksum), toString(status), done), (status, changed_at, done)) "
         "FROM {store}.schema_migrations GROUP BY number ORDER BY number"
     )
     return {number: _Record(*state) for number, state in rows}
@@ -216,7 +217,7 @@ def _compare(migrations: list[Migration], records: dict[int, _Record]) -> None:
                 f"the warehouse has {record.name} applied, which this version does not know. "
                 "Install the version that wrote it, or a newer one."
             )
-        if record.checksum != migration.checksum:
+        if record.checksum != migration.checksum and record.status != "running":
             raise MigrationError(
                 f"{migration.name} was changed after it had been applied (as {record.name}). "
                 "Restore it and put the change into a new file with the next number."

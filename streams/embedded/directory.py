@@ -19,6 +19,7 @@ QUARANTINE = "warehouse.broken"
 # the directory cannot be opened any more. The embedded engine has no use for any of them.
 REFUSED_ENGINES = frozenset({"kafka", "rabbitmq", "nats", "filelog", "s3queue", "azurequeue"})
 
+_DEFINITIONS = ("metadata/*/*.sql", "store/*/*/*.sql")
 _ENGINE_CLAUSE = re.compile(r"\bENGINE\s*=?\s*(\w+)", re.IGNORECASE)
 
 
@@ -76,8 +77,9 @@ class DirectoryLock:
 def _refused_tables(data_dir: Path) -> list[tuple[Path, str]]:
     """Metadata files of tables that keep the engine from opening the directory, with the engine they name."""
     found = []
-    metadata = data_dir / ENGINE_DIRECTORY
-    for path in sorted([*metadata.glob("metadata/*/*.sql"), *metadata.glob("store/*/*/*.sql")]):
+    metadata = (data_dir / ENGINE_DIRECTORY).resolve()
+    # A database's directory under metadata/ may be a link into store/.
+    for path in sorted({path.resolve() for pattern in _DEFINITIONS for path in metadata.glob(pattern)}):
         with contextlib.suppress(OSError):
             clause = _ENGINE_CLAUSE.search(path.read_text(errors="replace"))
             if clause and clause.group(1).lower() in REFUSED_ENGINES:
@@ -103,7 +105,7 @@ def repair_directory(data_dir: Path) -> list[str]:
     try:
         done = []
         for path, engine in _refused_tables(data_dir):
-            target = data_dir / QUARANTINE / path.relative_to(data_dir / ENGINE_DIRECTORY)
+            target = data_dir / QUARANTINE / path.relative_to((data_dir / ENGINE_DIRECTORY).resolve())
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(path, target)
             done.append(f"moved the definition of a table with ENGINE = {engine} to {target}")

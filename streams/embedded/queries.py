@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from aiohttp import web
 
@@ -39,6 +39,7 @@ _CONTENT_TYPES = {
     "ArrowStream": "application/vnd.apache.arrow.stream",
 }
 _BINARY = frozenset({"Native", "RowBinary", "RowBinaryWithNamesAndTypes", "Parquet", "ORC", "Avro", "Protobuf"})
+_READING = ("read", "pipeline")
 _LOOK_S = 0.5
 
 
@@ -59,12 +60,20 @@ class Queries:
         }
         self._lanes = {name: ThreadPoolExecutor(count, name) for name, count in threads.items()}
         self._pending = dict.fromkeys(threads, 0)
+        self._reads: dict[str, Future[Answer]] = {}
         self._requests = 0
+        self._stopping = False
         self._defaults = _lane_defaults(engine, limits)
         self.headers = {
             "X-ClickHouse-Server-Display-Name": "embedded",
             "X-ClickHouse-Timezone": engine.timezone,
         }
+
+    async def stop_reading(self) -> None:
+        """Take no more requests and end the reads: whoever asked can ask again, but what is being written shall end."""
+        self._stopping = True
+        for query_id in list(self._reads):
+            await self._end(query_id)
 
     async def close(self) -> None:
         """Wait for what runs, end the threads and forget the sessions."""
@@ -78,6 +87,8 @@ class Queries:
         request = None
         self._requests += 1
         try:
+            if self._stopping:
+                raise failure(236, "the warehouse is stopping", "ABORTED")
             if self._requests > self._limits.requests:
                 raise failure(202, f"{self._limits.requests} requests are under way", "TOO_MANY_SIMULTANEOUS_QUERIES")
             request = await self._reader.read(http)
@@ -113,7 +124,7 @@ class Queries:
             self._pending[lane] -= 1
         headers["X-ClickHouse-Summary"] = _summary(answer)
         body = answer.body
-        if lane in ("read", "pipeline"):
+        if lane in _READING:
             output = statements.output_format(request.sql) or request.output
             headers["X-ClickHouse-Format"] = output
             other = "application/octet-stream" if output in _BINARY else "text/plain; charset=UTF-8"
@@ -138,17 +149,28 @@ class Queries:
 
     async def _run(self, http: web.Request, request: Request, lane: str) -> Answer:
         """Waits in the lane and runs; a read whose client has gone is taken out of the queue or killed."""
-        loop = asyncio.get_running_loop()
         settings = {**self._defaults[lane], "log_comment": request.query_id, **request.settings}
-        running = loop.run_in_executor(self._lanes[lane], self._execute, request, settings)
-        while not running.done():
-            await asyncio.wait({running}, timeout=_LOOK_S)
-            gone = http.transport is None or http.transport.is_closing()
-            if gone and not running.done() and lane in ("read", "pipeline") and not running.cancel():
-                await loop.run_in_executor(self._lanes["kill"], self._kill, request.query_id)
-        if running.cancelled():
-            raise failure(394, "the client has gone", "QUERY_WAS_CANCELLED")
-        return running.result()
+        work = self._lanes[lane].submit(self._execute, request, settings)
+        answer = asyncio.wrap_future(work)
+        if lane in _READING:
+            self._reads[request.query_id] = work
+        try:
+            while not answer.done():
+                await asyncio.wait({answer}, timeout=_LOOK_S)
+                gone = http.transport is None or http.transport.is_closing()
+                if gone and not answer.done() and lane in _READING:
+                    await self._end(request.query_id)
+            return answer.result()
+        except asyncio.CancelledError:
+            raise failure(394, "Query was cancelled before it began", "QUERY_WAS_CANCELLED") from None
+        finally:
+            self._reads.pop(request.query_id, None)
+
+    async def _end(self, query_id: str) -> None:
+        """Take a read out of its queue, or kill it."""
+        work = self._reads.get(query_id)
+        if work and not work.cancel():
+            await asyncio.get_running_loop().run_in_executor(self._lanes["kill"], self._kill, query_id)
 
     def _kill(self, query_id: str) -> None:
         session = self._engine.session()

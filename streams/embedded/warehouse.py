@@ -129,6 +129,7 @@ async def serve(
                 loop.add_signal_handler(number, stop.set)
             await stop.wait()
             log.info("warehouse stops")
+            await queries.stop_reading()
         finally:
             await runner.cleanup()
     finally:
