@@ -6,6 +6,7 @@ The hot path reads with Faust's own client; this is for publishing and administr
 from __future__ import annotations
 
 import ipaddress
+import logging
 import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,6 +24,8 @@ from kafka.errors import (
     KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
+    NotCoordinatorError,
+    RequestTimedOutError,
     SaslAuthenticationFailedError,
     UnsupportedVersionError,
 )
@@ -43,6 +46,7 @@ _LATEST = -1
 _CREATE_PARTITIONS = 37
 
 ClientError = KafkaError
+TIMEOUTS = (KafkaTimeoutError, RequestTimedOutError)
 Partition = tuple[str, int]
 
 
@@ -164,11 +168,10 @@ def explained(kafka: KafkaSettings) -> Iterator[None]:
             str(error),
             "check kafka.security_protocol, kafka.sasl_* and the ACLs: streams config show",
         ) from error
-    except BrokerResponseError as error:
-        raise BrokerError(
-            f"the Kafka broker at {kafka.bootstrap} answered with an error", str(error), "streams doctor"
-        ) from error
     except KafkaError as error:
+        if isinstance(error, BrokerResponseError) and not isinstance(error, RequestTimedOutError):
+            what = f"the Kafka broker at {kafka.bootstrap} answered with an error"
+            raise BrokerError(what, str(error), "streams doctor") from error
         raise BrokerUnavailable(
             f"the Kafka broker at {kafka.bootstrap} cannot be reached",
             str(error),
@@ -197,6 +200,19 @@ def _await_listener(addresses: Sequence[str]) -> None:
 _Client = TypeVar("_Client", KafkaAdminClient, KafkaProducer, KafkaConsumer)
 
 
+class _Causes(logging.Handler):
+    """Why connections failed: the library logs it, tries again until the time is up, and then speaks of a time-out."""
+
+    last: KafkaError | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for argument in record.args if isinstance(record.args, tuple) else ():
+            # That a later attempt found the door closed says less than the refusal before it.
+            refused = isinstance(self.last, SaslAuthenticationFailedError | AuthorizationError)
+            if isinstance(argument, KafkaError) and not isinstance(argument, TIMEOUTS) and not refused:
+                self.last = argument
+
+
 def _connected(kind: type[_Client], config: dict[str, Any]) -> _Client:
     """Make a client; one that cannot connect leaves its thread behind, so that is ended here."""
     _await_listener(config["bootstrap_servers"])
@@ -206,13 +222,20 @@ def _connected(kind: type[_Client], config: dict[str, Any]) -> _Client:
         made.append(KafkaNetClient(**given))
         return made[0]
 
+    causes = _Causes()
+    logger = logging.getLogger("kafka.net")
+    logger.addHandler(causes)
     try:
         return kind(**config, kafka_client=connection)
-    except BaseException:
+    except BaseException as error:
         for each in made:
             each.close()
             each._manager._net.stop()
+        if causes.last is not None and isinstance(error, KafkaTimeoutError):
+            raise causes.last from error
         raise
+    finally:
+        logger.removeHandler(causes)
 
 
 @contextmanager
@@ -339,7 +362,7 @@ def _committed(client: KafkaAdminClient, group: str) -> dict[Partition, int]:
         try:
             found = client.list_group_offsets(group).get(group, {})
             break
-        except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError):
+        except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError, NotCoordinatorError):
             # A new cluster makes the topic of the offsets when a group is first asked for; a failover takes a moment.
             if time.monotonic() > deadline:
                 raise
