@@ -20,6 +20,7 @@ import pytest
 from streams.cli import hoisted, main
 from streams.commands.problems import Problem, Refused, explained
 from streams.config import ConfigError
+from streams.kafka import TopicMissing
 from streams.topics import Rejected
 
 
@@ -186,6 +187,15 @@ def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
                 "the event does not follow the contract",
                 "invalid_field: order_id: Field required",
                 "streams contract export writes the JSON Schemas",
+                1,
+            ),
+        ),
+        (
+            TopicMissing("community.orders.v1", "kafka:9092"),
+            Problem(
+                "topic community.orders.v1 does not exist",
+                "the broker at kafka:9092 has none",
+                "streams topics apply",
                 1,
             ),
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,24 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 HISTORY = timedelta(days=28)
-HISTORY_EVENTS = 60_000
 MAX_LATENESS = timedelta(minutes=30)
 DUPLICATES, LATE, BROKEN = 0.01, 0.01, 0.002
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is simulated: `history` is about how many events of the last 28 days, `rate` the live events a second."""
+
+    seed: int
+    communities: int
+    history: int
+    rate: float
+
+    def ids(self) -> list[str]:
+        """Ids of the communities."""
+        from streams.simulate import communities_of
+
+        return [community.id for community in communities_of(self.communities)]
 
 
 class Feed(threading.Thread):
@@ -24,15 +40,13 @@ class Feed(threading.Thread):
     `history` is how many events came before.
     """
 
-    def __init__(self, settings: Settings, seed: int, communities: int, rate: float, now: datetime) -> None:
+    def __init__(self, settings: Settings, plan: Plan, now: datetime) -> None:
         super().__init__(name="feed", daemon=True)
         self.events = self.duplicates = self.broken = self.acknowledged = self.history = 0
         self.live = threading.Event()
         self.error: BaseException | None = None
         self._settings = settings
-        self._seed = seed
-        self._communities = communities
-        self._rate = rate
+        self.plan = plan
         self._now = now
         self._report: Counter[str] = Counter()
         self._finish = threading.Event()
@@ -69,15 +83,15 @@ class Feed(threading.Thread):
 
         stream = inject(
             simulate(
-                self._seed,
-                self._communities,
+                self.plan.seed,
+                self.plan.communities,
                 self._now - HISTORY,
                 None,
-                HISTORY_EVENTS / HISTORY.total_seconds(),
+                self.plan.history / HISTORY.total_seconds(),
                 live_from=self._now,
-                live_rate=self._rate,
+                live_rate=self.plan.rate,
             ),
-            self._seed,
+            self.plan.seed,
             duplicates=DUPLICATES,
             late=LATE,
             max_lateness=MAX_LATENESS,

@@ -103,13 +103,13 @@ def next_steps(settings: Settings) -> str:
         '{"event_id":"hello-1","type":"message","platform":"terminal","community_id":"my-community",'
         '"member_id":"me","occurred_at":"\'$(date -u +%Y-%m-%dT%H:%M:%SZ)\'","text":"hello"}'
     )
-    database = settings.warehouse.database
+    url, database = settings.warehouse.url, settings.warehouse.database
     commands = (
         exports(settings),
         f"{command} activity",
         f"echo '{event}' | {command} publish -",
         f"{command} sql \"SELECT * FROM activity_rolling WHERE community_id = 'my-community'\"",
         f"{command} doctor",
-        f'curl "{settings.warehouse.url}/?database={database}" --data-binary "SELECT type, count() FROM events GROUP BY type"',
+        f'curl "{url}/?database={database}" --data-binary "SELECT type, count() FROM events GROUP BY type"',
     )
     return "\n".join(["try in another terminal, in this directory:", *(f"  {line}" for line in commands if line)])

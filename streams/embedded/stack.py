@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from streams.config import to_environment
 from streams.embedded.broker import EmbeddedBroker
@@ -38,7 +38,7 @@ class StackError(RuntimeError):
 class Stack:
     """Context manager around the embedded broker, the embedded warehouse and `workers` worker processes.
 
-    Ports come from the settings; a port that is taken is replaced by a free one, and `say` is told. After `start`,
+    Ports come from the settings; 0 picks a free one, one that is taken is replaced, and `say` is told. After `start`,
     `settings` holds what clients of this stack must use. Start it in the main thread: children end with their thread.
     """
 
@@ -50,6 +50,7 @@ class Stack:
         self._broker: EmbeddedBroker | None = None
         self._warehouse: EmbeddedWarehouse | None = None
         self.workers: list[Child] = []
+        self._worker_ports: list[int] = []
 
     @property
     def pids(self) -> dict[str, int]:
@@ -148,26 +149,28 @@ class Stack:
             env=to_environment(settings),
         )
         self.workers.append(worker)
+        self._worker_ports.append(port)
         self._parts.callback(worker.stop)
 
     def await_workers(self) -> None:
-        """Return when the first worker answers, which it does once it has its partitions. Raises `StackError`."""
+        """Return when every worker is well, which it is once it has its partitions. Raises `StackError`."""
         deadline = time.monotonic() + WORKER_TIMEOUT_S
-        while time.monotonic() < deadline:
-            self.check()
-            if self.health() is not None:
-                return
-            time.sleep(0.1)
-        raise StackError(
-            "the worker does not answer",
-            f"no answer on port {self.settings.worker.port} after {WORKER_TIMEOUT_S:g} s; "
-            f"its log ends:\n{self.workers[0].log_tail()}",
-            f"read {self.workers[0].log}",
-        )
+        for worker, port in zip(self.workers, self._worker_ports, strict=True):
+            status, said = health(self.settings.worker.host, port)
+            while status != 200:
+                self.check()
+                if time.monotonic() > deadline:
+                    raise StackError(
+                        f"{worker.name} is not well after {WORKER_TIMEOUT_S:g} s",
+                        f"its /health says: {said}; its log ends:\n{worker.log_tail()}",
+                        f"less {worker.log}",
+                    )
+                time.sleep(0.1)
+                status, said = health(self.settings.worker.host, port)
 
-    def health(self) -> int | None:
-        """HTTP status of the first worker's /health; None when nothing answers."""
-        return health(self.settings.worker.host, self.settings.worker.port)[0]
+    def health(self) -> str:
+        """What the first worker's /health says."""
+        return health(self.settings.worker.host, self.settings.worker.port)[1]
 
     def check(self) -> None:
         """Raise `StackError` when a part has ended on its own."""
@@ -190,6 +193,7 @@ class Stack:
         self._parts.close()
         self._broker = self._warehouse = None
         self.workers.clear()
+        self._worker_ports.clear()
 
     def _port(self, whose: str, wanted: int) -> int:
         if wanted == 0:
@@ -261,11 +265,16 @@ def _only_one(data_dir: Path) -> Iterator[IO[str]]:
 
 
 def _host(address: str) -> str:
-    return urlsplit(address if "//" in address else f"//{address.split(',')[0]}").hostname or ""
+    return _parts(address).hostname or ""
 
 
 def _port(address: str, default: int) -> int:
-    return urlsplit(address if "//" in address else f"//{address.split(',')[0]}").port or default
+    port = _parts(address).port
+    return default if port is None else port
+
+
+def _parts(address: str) -> SplitResult:
+    return urlsplit(address if "//" in address else f"//{address.split(',')[0].strip()}")
 
 
 def _free(port: int) -> bool:
