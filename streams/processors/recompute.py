@@ -88,10 +88,11 @@ def replace_where(
         f"INSERT INTO {table} ({columns}, version) SELECT {columns}, {version} FROM ({select})",
         settings=LARGE,
     )
-    # What still has an older version was not among the rows just written: its key is gone from the facts.
+    # What still has an older version was not among the rows just written: its key is gone from the facts. The column
+    # is qualified because a plain `version` would mean the new one, which REPLACE gives the same name.
     warehouse.command(
         f"INSERT INTO {table} SELECT * REPLACE ({version} AS version, 1 AS is_deleted) "
-        f"FROM {table} FINAL WHERE {target_where} AND version < {version}",
+        f"FROM {table} AS stored FINAL WHERE {target_where} AND stored.version < {version}",
         settings=LARGE,
     )
 
