@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS {store}.events
     member_id         String                            COMMENT 'Member who acted, as the platform names them',
     actor_kind        LowCardinality(String) DEFAULT 'human' COMMENT 'human, bot, staff or test',
     occurred_at       DateTime64(3, 'UTC')              COMMENT 'When it happened, as published',
-    event_time        DateTime64(3, 'UTC')              COMMENT 'occurred_at, or the receive time when clock_skewed = 1',
+    event_time        DateTime64(3, 'UTC')              COMMENT 'occurred_at, or the minute of the receive time when clock_skewed = 1',
     sent_at           DateTime64(3, 'UTC') DEFAULT 0    COMMENT 'When the publisher sent it; 1970 when not stated. The greatest wins among versions of one event',
     received_at       DateTime64(3, 'UTC')              COMMENT 'Timestamp of the Kafka record',
     ingested_at       DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When the row was inserted (warehouse clock); no number depends on it',
@@ -59,12 +59,12 @@ CREATE TABLE IF NOT EXISTS {store}.events
     topic             LowCardinality(String)            COMMENT 'Kafka topic it came from',
     partition         UInt32                            COMMENT 'Kafka partition it came from',
     offset            Int64                             COMMENT 'Kafka offset it came from',
-    INDEX by_event_time event_time TYPE minmax GRANULARITY 1,
-    INDEX by_event_key event_key TYPE bloom_filter(0.01) GRANULARITY 1
+    INDEX by_event_time event_time TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(minute)
-ORDER BY (community_id, minute, event_id)
+ORDER BY (toStartOfHour(minute), community_id, minute, event_id)
+SETTINGS index_granularity = 2048
 COMMENT 'Facts: one live row per (community_id, event_id). Read the view {db}.events instead';
 
 CREATE TABLE IF NOT EXISTS {store}.event_keys

@@ -11,12 +11,12 @@ CREATE TABLE IF NOT EXISTS {store}.activity_minute
     events       UInt64                                COMMENT 'Events',
     members      AggregateFunction(uniqExact, String)  COMMENT 'Exact set of the members who acted; merge, do not add',
     version      UInt64                                COMMENT 'Warehouse clock in us, taken before the facts were read',
-    is_deleted   UInt8 DEFAULT 0                       COMMENT '1 when the bucket has become empty',
-    INDEX by_start start TYPE minmax GRANULARITY 1
+    is_deleted   UInt8 DEFAULT 0                       COMMENT '1 when the bucket has become empty'
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
-ORDER BY (community_id, start, family, platform, actor_kind)
+ORDER BY (toStartOfHour(start), community_id, start, family, platform, actor_kind)
+SETTINGS index_granularity = 2048
 COMMENT 'Activity per community by minute, recomputed from facts. Read the views of {db} instead';
 
 CREATE TABLE IF NOT EXISTS {store}.activity_hour
@@ -29,12 +29,12 @@ CREATE TABLE IF NOT EXISTS {store}.activity_hour
     events       UInt64                                COMMENT 'Events',
     members      AggregateFunction(uniqExact, String)  COMMENT 'Exact set of the members who acted; merge, do not add',
     version      UInt64                                COMMENT 'Warehouse clock in us, taken before the facts were read',
-    is_deleted   UInt8 DEFAULT 0                       COMMENT '1 when the bucket has become empty',
-    INDEX by_start start TYPE minmax GRANULARITY 1
+    is_deleted   UInt8 DEFAULT 0                       COMMENT '1 when the bucket has become empty'
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
-ORDER BY (community_id, start, family, platform, actor_kind)
+ORDER BY (toStartOfDay(start), community_id, start, family, platform, actor_kind)
+SETTINGS index_granularity = 2048
 COMMENT 'Activity per community by hour, recomputed from minutes. Read the views of {db} instead';
 
 CREATE TABLE IF NOT EXISTS {store}.activity_day
@@ -47,12 +47,11 @@ CREATE TABLE IF NOT EXISTS {store}.activity_day
     events       UInt64                                COMMENT 'Events',
     members      AggregateFunction(uniqExact, String)  COMMENT 'Exact set of the members who acted; merge, do not add',
     version      UInt64                                COMMENT 'Warehouse clock in us, taken before the facts were read',
-    is_deleted   UInt8 DEFAULT 0                       COMMENT '1 when the bucket has become empty',
-    INDEX by_start start TYPE minmax GRANULARITY 1
+    is_deleted   UInt8 DEFAULT 0                       COMMENT '1 when the bucket has become empty'
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
-ORDER BY (community_id, start, family, platform, actor_kind)
+ORDER BY (toStartOfMonth(start), community_id, start, family, platform, actor_kind)
 COMMENT 'Activity per community by day, recomputed from hours. Read the views of {db} instead';
 
 CREATE TABLE IF NOT EXISTS {store}.member_hour
@@ -67,12 +66,12 @@ CREATE TABLE IF NOT EXISTS {store}.member_hour
     first_at     DateTime64(3, 'UTC')    COMMENT 'First event of the bucket, event time',
     last_at      DateTime64(3, 'UTC')    COMMENT 'Last event of the bucket, event time',
     version      UInt64                  COMMENT 'Warehouse clock in us, taken before the facts were read',
-    is_deleted   UInt8 DEFAULT 0         COMMENT '1 when the bucket has become empty',
-    INDEX by_start start TYPE minmax GRANULARITY 1
+    is_deleted   UInt8 DEFAULT 0         COMMENT '1 when the bucket has become empty'
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
-ORDER BY (community_id, start, member_id, family, platform, actor_kind)
+ORDER BY (toStartOfDay(start), community_id, start, member_id, family, platform, actor_kind)
+SETTINGS index_granularity = 2048
 COMMENT 'Events per member by hour, recomputed from facts. Read the views of {db} instead';
 
 CREATE TABLE IF NOT EXISTS {store}.member_day
@@ -87,12 +86,11 @@ CREATE TABLE IF NOT EXISTS {store}.member_day
     first_at     DateTime64(3, 'UTC')    COMMENT 'First event of the bucket, event time',
     last_at      DateTime64(3, 'UTC')    COMMENT 'Last event of the bucket, event time',
     version      UInt64                  COMMENT 'Warehouse clock in us, taken before the facts were read',
-    is_deleted   UInt8 DEFAULT 0         COMMENT '1 when the bucket has become empty',
-    INDEX by_start start TYPE minmax GRANULARITY 1
+    is_deleted   UInt8 DEFAULT 0         COMMENT '1 when the bucket has become empty'
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
-ORDER BY (community_id, start, member_id, family, platform, actor_kind)
+ORDER BY (toStartOfMonth(start), community_id, start, member_id, family, platform, actor_kind)
 COMMENT 'Events per member by day, recomputed from hours. Read the views of {db} instead';
 
 CREATE TABLE IF NOT EXISTS {store}.progress

@@ -109,8 +109,11 @@ class Stamps:
 
     @property
     def event_ms(self) -> Int64s:
-        """The time that decides the bucket."""
-        return np.where(self.skewed, self.received_ms, self.occurred_ms)
+        """The time that decides the bucket.
+
+        Receive times are cut to the minute: an event that is received twice in one minute has the same time both times.
+        """
+        return np.where(self.skewed, self.received_ms // 60_000 * 60_000, self.occurred_ms)
 
 
 def versions(sent_ms: Int64s, content_hashes: UInt64s) -> UInt64s:

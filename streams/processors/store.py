@@ -18,6 +18,8 @@ import pyarrow as pa
 from streams.aggregates.aggregate import json_literal
 
 LARGE = {"max_query_size": 1 << 28}
+# Collapsing rows of one insert costs twice the insert itself, and FINAL does it anyway.
+PLAIN = {"optimize_on_insert": 0}
 
 
 class Storage(Protocol):
@@ -60,7 +62,7 @@ def store_facts(warehouse: Storage, facts: pa.Table, block_id: int) -> Stored:
     """
     keys = np.asarray(facts["event_key"])
     unique, first_rows = np.unique(keys, return_index=True)
-    warehouse.insert(warehouse.render("{store}.events"), facts)
+    warehouse.insert(warehouse.render("{store}.events"), facts, settings=PLAIN)
     seen = pa.table(
         {
             "event_key": facts["event_key"],
@@ -68,7 +70,7 @@ def store_facts(warehouse: Storage, facts: pa.Table, block_id: int) -> Stored:
             "first_block": pa.array(np.full(len(keys), block_id, np.uint64)),
         }
     )
-    warehouse.insert(warehouse.render("{store}.event_keys"), seen)
+    warehouse.insert(warehouse.render("{store}.event_keys"), seen, settings=PLAIN)
     # Looked up after the insert: of two writers that bring one event at the same time, at least the later sees both.
     known = warehouse.rows(
         warehouse.render("""
