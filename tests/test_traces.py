@@ -86,6 +86,7 @@ def test_equal_check_ins_are_one_event_published_twice(tmp_path):
         "1,2010-10-12T00:21:28Z,40.6,-73.7,9\n"
         "1,2010-10-11T20:21:20Z,40.6,-73.7,9\n"
         "1,2010-10-12T00:21:28Z,40.6,-73.7,9\n"
+        "1,2010-10-12T00:21:28Z,40.6,-73.7,8\n"
         "2,2010-10-12T00:21:28Z,40.6,-73.7,8\n",
     )
     events = events_of("checkins_gowalla_nyc", tmp_path)
@@ -94,8 +95,9 @@ def test_equal_check_ins_are_one_event_published_twice(tmp_path):
         ("2010-10-12T00:21:28Z", "9", "Pier"),
         ("2010-10-12T00:21:28Z", "9", "Pier"),
         ("2010-10-12T00:21:28Z", "8", None),
+        ("2010-10-12T00:21:28Z", "8", None),
     ] == pick(events, "occurred_at", "place", "place_name")
-    assert 3 == len(fold(events).facts)
+    assert 4 == len(fold(events).facts)
 
 
 def test_a_forum_becomes_joins_threads_and_anonymous_votes(tmp_path):

@@ -105,7 +105,7 @@ def simulate(
     tally = _Tally()
     interrupted = False
     started = time.monotonic()
-    with sink(settings_of(ctx) if out is None else None, out) as send:
+    with sink(settings_of(ctx) if out is None else None, out, at_once=live) as send:
         try:
             with _terminable(), progress("simulate") as show:
                 _deliver(stream, send, tally, now if live else None, limit, show)
@@ -161,8 +161,11 @@ def _deliver(
 
 
 @contextmanager
-def sink(settings: Settings | None, out: str | None) -> Iterator[Send]:
-    """Where events and broken records go: Kafka, by `settings`, or NDJSON in `out`. Leaving waits for deliveries."""
+def sink(settings: Settings | None, out: str | None, at_once: bool = False) -> Iterator[Send]:
+    """Where events and broken records go: Kafka, by `settings`, or NDJSON in `out`. Leaving waits for deliveries.
+
+    `at_once` writes each line when it comes rather than in blocks.
+    """
     import msgspec
 
     encode = msgspec.json.encode
@@ -175,7 +178,13 @@ def sink(settings: Settings | None, out: str | None) -> Iterator[Send]:
                     file = stack.enter_context(Path(str(out)).open("wb"))
                 except OSError as error:
                     raise Refused(f"{out} cannot be written", str(error), "choose another --out") from None
-            yield lambda record: _write(file.write, encode(record) if isinstance(record, dict) else record.value)
+
+            def write(record: dict[str, Any] | Broken) -> None:
+                file.write((encode(record) if isinstance(record, dict) else record.value) + b"\n")
+                if at_once:
+                    file.flush()
+
+            yield write
             file.flush()
             return
         from streams.publisher import Publisher, RawProducer
@@ -196,18 +205,18 @@ def sink(settings: Settings | None, out: str | None) -> Iterator[Send]:
         yield send
 
 
-def _write(write: Callable[[bytes], object], line: bytes) -> None:
-    write(line + b"\n")
-
-
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM ends like Ctrl-C: what was sent is flushed, and the summary is shown."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """SIGTERM ends like Ctrl-C: what was sent is flushed, and the summary is shown.
+
+    SIGINT is set as well: a shell starts background jobs with it ignored.
+    """
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _time(text: str, option: str) -> datetime:

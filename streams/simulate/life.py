@@ -25,7 +25,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # answers to invitations, rituals) comes on top; EXTRA is its measured share, which is taken off the rate.
 ACTS = {"message": 640, "react": 270, "check_in": 40, "order": 17, "join": 12, "invite": 8, "leave": 5, "link": 4}
 EXTRA = 0.10
-MAX_PENDING = 20_000  # scheduled events of one community; past it nothing new is scheduled, so that memory is bounded
 RECENT = 256  # messages that can be answered or reacted to
 REACTIONS = ("👍", "👍", "👍", "❤️", "❤️", "😂", "🎉", "🙏", "🔥", "👀")
 TURNOUT = 0.15  # share of the members at a ritual, at the most
@@ -40,8 +39,9 @@ def seconds() -> tuple[str, ...]:
 class Life:
     """State of one community; `slot` moves it on. Everything follows from the seed and the slots asked for."""
 
-    def __init__(self, community: Community, seed: str, start_ms: int) -> None:
+    def __init__(self, community: Community, seed: str, start_ms: int, max_pending: int) -> None:
         self.community = community
+        self.max_pending = max_pending
         self.start_ms = start_ms
         self.zone = ZoneInfo(community.zone)
         self.daily, self.weekly = daily_weights(community), weekly_weights(community)
@@ -118,7 +118,7 @@ class Life:
 
     def later(self, event: Event, ms: int) -> None:
         """Schedule an event, unless too many are."""
-        if len(self.pending) < MAX_PENDING:
+        if len(self.pending) < self.max_pending:
             heappush(self.pending, (ms, self.count, event))
 
     def stamp(self, ms: int) -> str:

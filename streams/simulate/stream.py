@@ -13,6 +13,7 @@ from streams.simulate.life import EPOCH, Event, Life
 SLOTS_MS = (600_000, 60_000, 10_000, 1_000)
 FOREVER = 1 << 62
 SLOT_EVENTS = 5_000  # of all communities together, aimed at: it bounds what is held in memory
+PENDING_EVENTS = 100_000  # scheduled, of all communities together; past it nothing new is scheduled
 
 
 def simulate(
@@ -33,8 +34,8 @@ def simulate(
     the rate is `live_rate` at all hours, for a demonstration that goes on in real time.
 
     Equal arguments give equal events, ids included, in any process; a later `end` only adds events behind. Other
-    arguments give other ids. Memory is bounded by about a slot of events, the scheduled ones (20,000 a community) and
-    the ids of members. Raises ValueError for times without a zone or a rate that is not positive.
+    arguments give other ids. Memory is bounded by about a slot of events, the scheduled ones (see
+    PENDING_EVENTS) and the ids of members. Raises ValueError for times without a zone or a rate that is not positive.
     """
     for time in (start, end, live_from):
         if time is not None and time.tzinfo is None:
@@ -48,7 +49,7 @@ def simulate(
     # Everything that events depend on, but the end.
     arguments = repr((seed, chosen, start_ms, float(rate), live_ms, live_rate))
     identity = blake2b(arguments.encode(), digest_size=16).hexdigest()
-    lives = [Life(community, identity, start_ms) for community in chosen]
+    lives = [Life(community, identity, start_ms, max(100, PENDING_EVENTS // len(chosen))) for community in chosen]
     return _phases(lives, start_ms, end_ms, live_ms, rate, live_rate or rate)
 
 
