@@ -7,11 +7,12 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import path
+from benchmarks import others, path
 from benchmarks.bench import create_topics, settings_for
 from benchmarks.events import read
 from benchmarks.fill import fill
 from streams.embedded.broker import EmbeddedBroker
+from streams.embedded.stack import stoppable
 from streams.settings import Settings
 
 
@@ -33,18 +34,38 @@ def run_path(options: argparse.Namespace) -> None:
         print(path.measure(broker, settings, options.events, log=options.log).line())
 
 
+def run_bare(options: argparse.Namespace) -> None:
+    """A bare consumer once."""
+    with EmbeddedBroker() as broker:
+        settings = filled(broker, "bench.", options.events, options.partitions)
+        print(others.measure_bare(broker, settings, options.events).line())
+
+
+def run_stock(options: argparse.Namespace) -> None:
+    """A stock Faust agent once."""
+    with EmbeddedBroker() as broker:
+        settings = filled(broker, "bench.", options.events, options.partitions)
+        print(others.measure_stock(broker, settings, options.events, options.aggregates).line())
+
+
 def main() -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("path", help="the whole path: a pre-filled topic until every aggregate is queryable")
     one.set_defaults(run=run_path)
-    for command in (one,):
+    bare = commands.add_parser("bare", help="a bare consumer: decodes and inserts Arrow blocks, nothing else")
+    bare.set_defaults(run=run_bare)
+    stock = commands.add_parser("stock", help="a stock Faust agent that keeps the same facts and aggregates")
+    stock.set_defaults(run=run_stock)
+    stock.add_argument("--aggregates", choices=("views", "recompute"), default="views")
+    for command in (one, bare, stock):
         command.add_argument("--events", type=int, default=1_000_000)
         command.add_argument("--partitions", type=int, default=4, help="of each topic")
         command.add_argument("--log", type=Path, help="keep the worker's log here")
     options = parser.parse_args()
-    options.run(options)
+    with stoppable():
+        options.run(options)
     return 0
 
 
