@@ -49,6 +49,23 @@ test: $(STAMP)  ## Every test, with the embedded broker and the embedded warehou
 test-kafka: $(STAMP)  ## The connected tests against a real Apache Kafka (needs Java and Maven)
 	@$(BIN)/python -m tests.apache_kafka run -- $(BIN)/pytest -m connected tests/connected
 
+# What `make replay` publishes, and the folder that holds the data; the data is not part of this project.
+TRACES ?= irc_duraspace checkins_gowalla_nyc stackexchange_bicycles_meta orders_cdnow
+DATA ?= ../shared/data
+
+.PHONY: replay
+replay: $(STAMP)  ## Real data through the whole pipeline, compared with a plain fold (TRACES=..., DATA=...)
+	@dir="$$(mktemp -d)"; trap 'rm -rf "$$dir"' EXIT; \
+		$(BIN)/streams up --data-dir "$$dir" -- $(BIN)/streams replay $(TRACES) --data $(DATA) --verify
+
+.PHONY: bench
+bench: $(STAMP)  ## Speed of the whole path, as ratios in one run
+	@$(BIN)/python -m benchmarks $(BENCH)
+
+.PHONY: chaos
+chaos: $(STAMP)  ## 1,000 kill -9 over a million events (CHAOS="--kills 40 --events 40000" for less)
+	@$(BIN)/python -m tests.chaos $(CHAOS)
+
 .PHONY: lint
 lint: $(STAMP)  ## ruff, mypy and the contract files
 	@$(BIN)/ruff check .

@@ -161,7 +161,7 @@ def warehouse(settings: Settings) -> Iterator[Check]:
             yield Check("migrations", "fail", found, "streams migrate")
             return
         yield Check("migrations", "ok", "all applied")
-        yield from _progress(client)
+        yield from _progress(client, settings)
         yield from _dead_letters(client)
     except MigrationError as error:
         yield Check("migrations", "fail", _short(error), "install the version that fits the warehouse")
@@ -177,14 +177,17 @@ def warehouse(settings: Settings) -> Iterator[Check]:
             client.close()
 
 
-def _progress(client: Warehouse) -> Iterator[Check]:
-    row = client.query("SELECT watermark, updated_at, lag FROM {db}.pipeline_watermark")[0]
+def _progress(client: Warehouse, settings: Settings) -> Iterator[Check]:
+    row = client.query("SELECT watermark, updated_at FROM {db}.pipeline_watermark")[0]
     now = datetime.now(UTC)
     written, watermark = row["updated_at"], row["watermark"]
-    waiting = int(row["lag"] or 0)
+    waiting = _waiting(settings)
     if written is None or watermark is None or written.year <= 1970:
-        yield Check("lag", "ok", "nothing has been read yet")
-        yield Check("watermark", "ok", "nothing has been stored yet", "streams simulate --help, or publish something")
+        if waiting:
+            yield Check("lag", "warn", f"{waiting:,} records to read, and none has been read yet", "streams worker")
+        else:
+            yield Check("lag", "ok", "nothing has been published yet")
+        yield Check("watermark", "ok", "nothing has been stored yet")
         return
     since = (now - written).total_seconds()
     if waiting and since > LATE_S:
@@ -204,6 +207,21 @@ def _progress(client: Warehouse) -> Iterator[Check]:
         yield Check("watermark", "ok", f"{found}; nothing newer has been published")
     else:
         yield Check("watermark", "ok", f"{found}, {age:,.1f} s ago")
+
+
+def _waiting(settings: Settings) -> int:
+    """Records the workers have still to read; 0 when the broker cannot say, which is a finding of its own."""
+    from streams.kafka import BrokerError, lag
+    from streams.processors.settled import group_id
+    from streams.topics import ALL
+    from streams.topics.internal import INVALIDATIONS
+
+    prefix = settings.kafka.topic_prefix
+    topics = [one.topic(prefix) for one in ALL] + [INVALIDATIONS.topic(prefix)]
+    try:
+        return sum(lag(settings.kafka, group_id(settings), topics).values())
+    except BrokerError:
+        return 0
 
 
 def _dead_letters(client: Warehouse) -> Iterator[Check]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streams.commands import settings_of
+from streams.commands.problems import Refused
 
 if TYPE_CHECKING:
+    from streams.embedded.stack import Stack
     from streams.settings import Settings
 
 
@@ -20,6 +25,14 @@ def up(
     workers: Annotated[int, typer.Option(min=1, max=16, help="Worker processes.")] = 1,
     data_dir: Annotated[
         Path | None, typer.Option(help="Where facts and logs are kept.", show_default=".streams")
+    ] = None,
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[-- COMMAND]...",
+            help="Run this against the stack, then stop and exit with its code.",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
     """Start everything on this machine: broker, warehouse, topics, tables, workers. Ctrl-C stops it all.
@@ -31,6 +44,7 @@ def up(
 
     - `streams up`
     - `streams up --workers 2 --data-dir /tmp/try`
+    - `streams up --data-dir /tmp/try -- streams replay irc_duraspace --verify`
     """
     settings = settings_of(ctx)
     if data_dir is not None:
@@ -38,22 +52,47 @@ def up(
     from streams.embedded.stack import Stack, stoppable
 
     def say(line: str) -> None:
-        typer.echo(f"notice: {line}", err=True)
+        # With a command, standard output is the command's.
+        typer.echo(line, err=bool(command))
 
+    code = 0
     try:
         with stoppable():
-            typer.echo("starting broker, warehouse and worker ...")
-            with Stack(settings, workers, say) as stack:
+            say("starting broker, warehouse and worker ...")
+            with Stack(settings, workers, lambda line: typer.echo(f"notice: {line}", err=True)) as stack:
                 stack.await_workers()
-                typer.echo(addresses(stack.settings))
-                typer.echo(f"  logs        {stack.logs}")
-                typer.echo(f"\n{next_steps(stack.settings)}\n\nrunning; Ctrl-C stops everything")
+                say(f"{addresses(stack.settings)}\n  logs        {stack.logs}")
                 try:
-                    stack.wait()
+                    if command:
+                        code = against(stack, command)
+                    else:
+                        say(f"\n{next_steps(stack.settings)}\n\nrunning; Ctrl-C stops everything")
+                        stack.wait()
                 finally:
-                    typer.echo("stopping ...")
+                    say("stopping ...")
     except KeyboardInterrupt:
-        typer.echo("stopped")
+        say("stopped")
+    if code:
+        raise typer.Exit(code)
+
+
+def against(stack: Stack, command: list[str]) -> int:
+    """Run a command with the environment of the stack; its exit code. Raises `StackError` when a part ends first."""
+    from streams.config import to_environment
+
+    try:
+        child = subprocess.Popen(command, env=os.environ | to_environment(stack.settings))
+    except OSError as error:
+        raise Refused(f"{command[0]} cannot be run", error.strerror or str(error), "give a program after --") from None
+    try:
+        while child.poll() is None:
+            stack.check()
+            time.sleep(0.1)
+    finally:
+        if child.poll() is None:
+            child.terminate()
+            child.wait()
+    return child.returncode if child.returncode >= 0 else 128 - child.returncode
 
 
 def addresses(settings: Settings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -136,6 +137,22 @@ def test_ctrl_c_while_it_starts_leaves_nothing_behind(tmp_path: Path) -> None:
         up.process.send_signal(signal.SIGINT)
         assert 0 == up.process.wait(60)
         assert gone(list(children.values()), 1)
+
+
+def test_a_command_runs_against_the_stack_and_its_code_is_ours(tmp_path: Path) -> None:
+    line = "streams doctor --json && echo $STREAMS_KAFKA__BOOTSTRAP && exit 7"
+    done = subprocess.run(
+        [sys.executable, "-m", "streams", "up", "--data-dir", str(tmp_path), "--", "sh", "-c", line],
+        capture_output=True,
+        text=True,
+        env=os.environ | ANY_PORT | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        check=False,
+    )
+    assert 7 == done.returncode, done.stdout + done.stderr
+    report, _, bootstrap = done.stdout.rpartition("}\n")
+    checks = json.loads(report + "}")["checks"]
+    assert [] == [check for check in checks if check["status"] == "fail"]
+    assert f"publish to  {bootstrap.strip()} " in done.stderr
 
 
 def test_when_the_parent_is_killed_the_children_end_too(tmp_path: Path) -> None:
