@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from pipeline import Lab
 
 from streams.clickhouse import Warehouse
 from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.warehouse_process import EmbeddedWarehouse
 from streams.migrations import migrate
 from streams.settings import KafkaSettings, Settings, WarehouseSettings
+
+pytest.register_assert_rewrite("folds")
 
 
 def required(condition: bool, what: str) -> None:
@@ -90,5 +93,23 @@ def warehouse(settings: Settings) -> Iterator[Warehouse]:
     """The warehouse of `settings`, dropped afterwards."""
     client = Warehouse(settings.warehouse)
     yield client
+    client.script("DROP DATABASE IF EXISTS {db}; DROP DATABASE IF EXISTS {store}")
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def lab(warehouse_server: EmbeddedWarehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The pipeline without Kafka, on databases that the tests of one file share; each test takes a world of its own."""
+    name = f"t{secrets.token_hex(4)}"
+    chosen = Settings(
+        kafka=KafkaSettings(topic_prefix=f"{name}."),
+        warehouse=WarehouseSettings(url=warehouse_server.url, database=name),
+        data_dir=tmp_path_factory.mktemp("lab"),
+    )
+    client = Warehouse(chosen.warehouse)
+    migrate(client)
+    lab = Lab(chosen, client)
+    yield lab
+    lab.close()
     client.script("DROP DATABASE IF EXISTS {db}; DROP DATABASE IF EXISTS {store}")
     client.close()

@@ -1,0 +1,249 @@
+"""Law 4, crash anywhere: killed, refused or left without an answer at any write, then restarted -> equal rows.
+
+The writes are numbered in a dry run: every insert, recompute, removal, publish and acknowledgement there is, also of
+an aggregate that is added later. Each case is a world of its own in one log and one warehouse. Worlds that go through
+the same crash go through it together, and all are recovered by one worker at the end, which makes all pairs affordable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from folds import Rows, folded, folded_facts, stored, stored_facts
+from histories import BODIES, NOW, Delivery, rfc3339, send
+from oracle import Oracle
+from pipeline import KINDS, Crash, Faults, Kind, Lab, Log
+
+from streams.aggregates import ALL, Aggregate
+from streams.processors.progress import Partition
+
+pytestmark = pytest.mark.connected
+
+RECEIVED_MS = int(NOW.timestamp() * 1000)
+PLACES = 2
+"""Partitions of each topic that a world has."""
+
+
+def delivery(event_id: str, family: str, minutes: float, sent_s: int | None = None, **fields: Any) -> Delivery:
+    """An event so many minutes before NOW."""
+    event = {
+        "event_id": event_id,
+        "type": family,
+        "platform": "wechat",
+        "community_id": "tea",
+        "member_id": "ann",
+        "occurred_at": rfc3339(NOW - timedelta(minutes=minutes), 0),
+        **BODIES[family],
+        **fields,
+    }
+    if sent_s is not None:
+        event["sent_at"] = rfc3339(NOW + timedelta(seconds=sent_s), 0)
+    return Delivery(family, event, b"", RECEIVED_MS)
+
+
+YEAR = 70 * 1440
+"""Minutes: back in the year before, which is another partition of every table."""
+
+BEFORE = [
+    delivery("moves", "message", 10, 1),
+    delivery("moves a year", "message", YEAR + 1, 1),
+    delivery("stays", "order", 10, member_id="bo"),
+    delivery("leaves an empty day", "check_in", 3 * 1440, 1, member_id="bo"),
+    delivery("edited", "message", 70, 1),
+]
+"""Stored and recomputed before anything breaks, so that there are rows to take back."""
+
+THEN = [
+    delivery("moves", "message", 9, 2),
+    delivery("moves a year", "message", 5, 2),
+    delivery("leaves an empty day", "check_in", 4, 2, member_id="bo"),
+    delivery("edited", "message", 70, 2, text="changed", actor_kind="bot"),
+    delivery("edited", "message", 70, 1),
+    delivery("new", "message", 11, member_id="cy", community_id="pot"),
+    delivery("late", "order", YEAR + 1, member_id="cy"),
+    replace(delivery("", "message", 0), event=None, poison=b'{"type":'),
+]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One world, what is done to it, and what it must come to."""
+
+    world: str
+    label: str
+    oracle: Oracle
+
+
+class Ground:
+    """A log in which each world has partitions of its own, and workers that own some worlds."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.log = Log(place=self.place)
+        self.cases: list[Case] = []
+
+    @staticmethod
+    def place(key: bytes) -> int:
+        world, _, rest = key.partition(b".")
+        return int(world[1:] or 0) * PLACES + (b"pot" in rest) if world[:1] == b"w" else 0
+
+    def settle(self, labels: list[str]) -> list[Case]:
+        """New worlds in which BEFORE is all done, and THEN is waiting."""
+        prefix = self.lab.settings.kafka.topic_prefix
+        made = []
+        for label in labels:
+            world = self.lab.world()
+            send(BEFORE, self.log, prefix, world)
+            made.append(Case(world, label, send(BEFORE + THEN, Log(), prefix, world)))
+        self.lab.drain(self.log)
+        for case in made:
+            send(THEN, self.log, prefix, case.world)
+        self.cases += made
+        return made
+
+    def run(self, cases: list[Case], faults: Faults) -> list[str]:
+        """A worker for some worlds, until it is done or dead; returns the names of its writes."""
+        mine = {self.place(case.world.encode()) // PLACES for case in cases}
+
+        def is_mine(partition: Partition) -> bool:
+            return partition[1] // PLACES in mine
+
+        worker = self.lab.worker(self.log, faults, mine=is_mine)
+        try:
+            self.lab.run(worker.drain())
+        except Crash:
+            pass
+        return faults.names
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Every case after recovery: what it must hold and what it holds."""
+
+    ground: Ground
+    writes: list[str]
+    fired: dict[str, bool]
+    actual: dict[str, Rows]
+    facts: Rows
+
+    def expected(self, aggregate: Aggregate) -> Rows:
+        rows: Rows = {}
+        for case in self.ground.cases:
+            rows |= folded(aggregate, case.oracle)
+        return rows
+
+    def differing(self, expected: Rows, actual: Rows) -> list[str]:
+        """Labels of the cases whose rows differ."""
+        worlds = {
+            key[0].split(".")[0] + "."
+            for key in expected.keys() | actual.keys()
+            if expected.get(key) != actual.get(key)
+        }
+        return [case.label for case in self.ground.cases if case.world in worlds]
+
+
+def judged(ground: Ground, writes: list[str], fired: dict[str, bool]) -> Verdict:
+    lab = ground.lab
+    lab.drain(ground.log)
+    actual = {each.name: stored(lab.warehouse, each, ["ann", "bo", "cy"]) for each in ALL}
+    return Verdict(ground, writes, fired, actual, stored_facts(lab.warehouse))
+
+
+@pytest.fixture(scope="module")
+def once(warehouse_server: Any, lab: Lab) -> Iterator[Verdict]:
+    """Each write broken once, in each of five ways."""
+    ground = Ground(lab)
+    writes = list(ground.run(ground.settle(["undisturbed"]), Faults()))
+    plan: list[tuple[int, Kind]] = [(at, kind) for at in range(len(writes)) for kind in KINDS]
+    cases = ground.settle([f"{kind}: {writes[at]} ({at})" for at, kind in plan])
+    fired = {}
+    for case, (at, kind) in zip(cases, plan, strict=True):
+        faults = Faults(at, kind)
+        ground.run([case], faults)
+        fired[case.label] = faults.fired
+    return judged(ground, writes, fired)
+
+
+@pytest.fixture(scope="module")
+def twice(lab: Lab, once: Verdict) -> Verdict:
+    """Killed before each write, and its successor before each write of its own: all ordered pairs.
+
+    Killed after a write leaves what killed before the next one leaves.
+    """
+    ground = Ground(lab)
+    writes = list(ground.run(ground.settle(["undisturbed"]), Faults(group_acks=True)))
+    acknowledged = writes.index("acknowledge events")
+    pairs = [(first, second) for first in range(len(writes)) for second in range(len(writes))]
+    cases = dict(zip(pairs, ground.settle([f"{first}, {second}" for first, second in pairs]), strict=True))
+    fired = {}
+    for first in range(len(writes)):
+        faults = Faults(first, "before", group_acks=True)
+        ground.run([case for pair, case in cases.items() if pair[0] == first], faults)
+        fired[f"{first}"] = faults.fired
+    for second in range(len(writes)):
+        # Successors that begin with the events, and those that find only invalidations, make different writes.
+        for from_events in (True, False):
+            faults = Faults(second, "before", group_acks=True)
+            group = [
+                case for pair, case in cases.items() if pair[1] == second and (pair[0] <= acknowledged) == from_events
+            ]
+            ground.run(group, faults)
+            fired[f"{second} of {'all' if from_events else 'rollup'}"] = faults.fired
+    return judged(ground, writes, fired)
+
+
+def ours(verdict: Verdict, rows: Rows) -> Rows:
+    """Rows of this verdict's worlds: both verdicts share a warehouse."""
+    worlds = {case.world for case in verdict.ground.cases}
+    return {key: row for key, row in rows.items() if key[0].split(".")[0] + "." in worlds}
+
+
+@pytest.mark.parametrize("aggregate", ALL, ids=lambda aggregate: aggregate.name)
+def test_one_crash_at_any_write_changes_no_row(once: Verdict, aggregate: Aggregate) -> None:
+    expected, actual = once.expected(aggregate), ours(once, once.actual[aggregate.name])
+    assert [] == once.differing(expected, actual)
+    assert expected == actual
+
+
+@pytest.mark.parametrize("aggregate", ALL, ids=lambda aggregate: aggregate.name)
+def test_two_crashes_at_any_writes_change_no_row(twice: Verdict, aggregate: Aggregate) -> None:
+    expected, actual = twice.expected(aggregate), ours(twice, twice.actual[aggregate.name])
+    assert [] == twice.differing(expected, actual)
+    assert expected == actual
+
+
+@pytest.mark.parametrize("crashes", ["once", "twice"])
+def test_every_event_lives_once_whatever_crashed(crashes: str, request: pytest.FixtureRequest) -> None:
+    verdict: Verdict = request.getfixturevalue(crashes)
+    expected: Rows = {}
+    for case in verdict.ground.cases:
+        expected |= folded_facts(case.oracle)
+    assert expected == ours(verdict, verdict.facts)
+
+
+def test_every_write_there_is_was_broken(once: Verdict, twice: Verdict) -> None:
+    tables = {f"{verb} {aggregate.name}" for aggregate in ALL for verb in ("recompute", "remove from")}
+    others = {"insert events", "insert event_keys", "insert dead_letters", "publish dead_letters.v1"}
+    others |= {"publish invalidations.v1", "acknowledge events", "acknowledge invalidations"}
+    assert tables | others == set(once.writes) == set(twice.writes)
+    assert [] == [label for label, fired in once.fired.items() if not fired]
+    last = twice.writes.index("acknowledge events")
+    rollup_only = range(len(twice.writes) - last - 1)
+    assert [] == [f"{first}" for first in range(len(twice.writes)) if not twice.fired[f"{first}"]]
+    assert [] == [f"{second}" for second in rollup_only if not twice.fired[f"{second} of rollup"]]
+    assert [] == [f"{second}" for second in range(len(twice.writes)) if not twice.fired[f"{second} of all"]]
+
+
+def test_poison_is_one_dead_letter_whatever_crashed(lab: Lab, once: Verdict, twice: Verdict) -> None:
+    cases = once.ground.cases + twice.ground.cases
+    rows = lab.warehouse.rows(
+        "SELECT community_id, count(), any(lower(hex(value))) FROM {store}.dead_letters FINAL GROUP BY community_id"
+    )
+    poison = b'{"type":'
+    assert sorted((f"{case.world}poison", 1, poison.hex()) for case in cases) == sorted(rows)
+    for verdict in (once, twice):
+        assert {poison} == {record.value for record in verdict.ground.log.of(lab.dead_letter_topic)}

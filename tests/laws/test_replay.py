@@ -1,0 +1,85 @@
+"""Law 1, replay: shuffled, duplicated, split into any batches -> equal rows. Law 2: equal to a plain Python fold.
+
+One example is a history and several ways to deliver it, each in a world of its own; the worlds go through the pipeline
+together, so that a step of all of them costs what a step of one does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from folds import check
+from histories import Delivery, histories, send
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from oracle import Oracle
+from pipeline import Lab, Log
+
+pytestmark = pytest.mark.connected
+
+some = settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A way to deliver a history: its records in some order, some of them twice, cut into pieces."""
+
+    order: list[Delivery]
+    pieces: int
+
+
+@st.composite
+def schedules(draw: st.DrawFn, history: list[Delivery]) -> Schedule:
+    order = draw(st.permutations(history))
+    again = draw(st.lists(st.sampled_from(history), max_size=10))
+    return Schedule([*order, *again], draw(st.integers(1, 3)))
+
+
+def deliver(lab: Lab, worlds: list[Schedule]) -> list[tuple[str, Oracle]]:
+    """Every world in its pieces, all worlds side by side; what each must come to."""
+    log = Log()
+    worker = lab.worker(log)
+    names = [lab.world() for _ in worlds]
+    sent: list[list[Delivery]] = [[] for _ in worlds]
+    for step in range(max(schedule.pieces for schedule in worlds)):
+        for name, schedule, so_far in zip(names, worlds, sent, strict=True):
+            size = -(-len(schedule.order) // schedule.pieces)
+            piece = schedule.order[step * size : (step + 1) * size]
+            send(piece, log, lab.settings.kafka.topic_prefix, name)
+            so_far += piece
+        lab.run(worker.drain())
+    prefix = lab.settings.kafka.topic_prefix
+    return [(name, send(order, Log(), prefix, name)) for name, order in zip(names, sent, strict=True)]
+
+
+@some
+@given(st.data())
+def test_shuffled_duplicated_and_split_input_gives_the_rows_of_the_fold(lab: Lab, data: st.DataObject) -> None:
+    history = data.draw(histories())
+    plain = Schedule(history, 1)
+    worlds = [plain, Schedule(history + history, 2), *(data.draw(schedules(history)) for _ in range(4))]
+    for name, oracle in deliver(lab, worlds):
+        check(lab.warehouse, oracle, name)
+
+
+@some
+@given(histories(max_size=25))
+def test_an_event_that_comes_last_gives_the_rows_it_would_have_given_first(lab: Lab, history: list[Delivery]) -> None:
+    """Law 3, for each event of the history in turn: everything else is recomputed before it comes."""
+    log, late = Log(), Log()
+    prefix = lab.settings.kafka.topic_prefix
+    worker = lab.worker(log)
+    names = [lab.world() for _ in history]
+    for position, name in enumerate(names):
+        send(history[:position] + history[position + 1 :], log, prefix, name)
+    lab.run(worker.drain())
+    for name, delivery in zip(names, history, strict=True):
+        send([delivery], log, prefix, name)
+    lab.run(worker.drain())
+    for name in names:
+        check(lab.warehouse, send(history, late, prefix, name), name)
