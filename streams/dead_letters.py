@@ -28,7 +28,8 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 _GLIMPSE_BYTES = 300
 _GUESS_BYTES = 64 << 10
 _BATCH_BYTES = 32 << 20
-_BATCH_RECORDS = 1000
+# Their ids travel in the URL of a statement, which proxies and the embedded warehouse bound at 8 KB.
+_BATCH_RECORDS = 100
 _EVENT_ID = re.compile(rb'"event_id"\s*:\s*"([^"\\\x00]{1,128})"')
 _COMMUNITY_ID = re.compile(rb'"community_id"\s*:\s*"([^"\\\x00]{1,128})"')
 

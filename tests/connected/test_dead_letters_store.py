@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -166,6 +167,20 @@ def test_replay_sends_each_open_letter_once_and_never_again_unless_forced(
         (topic, b'{"event_id":"e2"', b"c1/m2", headers),
     ] == sent.records
     assert {1: "replayed", 2: "replayed"} == statuses(warehouse)
+
+
+def test_thousands_are_replayed_and_discarded(settings: Settings, warehouse: Warehouse) -> None:
+    store(warehouse, *(letter(settings, n) for n in range(2500)))
+    listed = list_dead_letters(warehouse, Filter(limit=10_000))
+    sent = Sent()
+
+    assert Outcome(1500, 0) == replay(warehouse, sent, listed[:1500], NOW)
+    assert Outcome(1000, 0) == discard(warehouse, listed[1500:], NOW)
+
+    assert 1500 == len(set(sent.records))
+    assert {"replayed": 1500, "discarded": 1000} == Counter(
+        each.status for each in list_dead_letters(warehouse, Filter(limit=10_000))
+    )
 
 
 def test_letters_that_were_not_delivered_stay_open(settings: Settings, warehouse: Warehouse) -> None:
