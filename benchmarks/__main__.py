@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks import others, path
+from benchmarks import others, path, steps
 from benchmarks.bench import create_topics, settings_for
 from benchmarks.events import read
 from benchmarks.fill import fill
@@ -48,6 +48,11 @@ def run_stock(options: argparse.Namespace) -> None:
         print(others.measure_stock(broker, settings, options.events, options.aggregates).line())
 
 
+def run_steps(options: argparse.Namespace) -> None:
+    """Every step in turn."""
+    print(steps.measure(options.events, options.rows))
+
+
 def main() -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
@@ -59,7 +64,10 @@ def main() -> int:
     stock = commands.add_parser("stock", help="a stock Faust agent that keeps the same facts and aggregates")
     stock.set_defaults(run=run_stock)
     stock.add_argument("--aggregates", choices=("views", "recompute"), default="views")
-    for command in (one, bare, stock):
+    each = commands.add_parser("steps", help="where the time goes: CPU of every step in turn")
+    each.set_defaults(run=run_steps)
+    each.add_argument("--rows", type=int, default=50_000, help="of one block")
+    for command in (one, bare, stock, each):
         command.add_argument("--events", type=int, default=1_000_000)
         command.add_argument("--partitions", type=int, default=4, help="of each topic")
         command.add_argument("--log", type=Path, help="keep the worker's log here")
