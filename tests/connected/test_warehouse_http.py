@@ -261,9 +261,9 @@ def test_a_session_keeps_its_temporary_tables_and_settings_and_nobody_else_has_t
     http("CREATE TEMPORARY TABLE mine (a UInt8)", session_id=names)
     http("INSERT INTO mine VALUES (1), (2)", session_id=names)
     http("SET max_block_size = 17", session_id=names)
-    seen = "SELECT sum(a), getSetting('max_block_size') FROM mine"
-    assert b"3\t99\n" == http(seen, session_id=names, max_block_size=99).data
-    assert b"3\t17\n" == http(seen, session_id=names).data
+    seen = "SELECT sum(a), getSetting('max_block_size'), getSetting('max_ast_depth') FROM mine"
+    assert b"3\t99\t500\n" == http(seen, session_id=names, max_block_size=99, max_ast_depth=500).data
+    assert b"3\t17\t1000\n" == http(seen, session_id=names).data
     assert [404, 404] == [http(seen).status, http(seen, session_id=f"{names}2").status]
     assert "372" == http("SELECT 1", session_id="none", session_check=1).headers["X-ClickHouse-Exception-Code"]
 

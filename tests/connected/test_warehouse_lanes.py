@@ -27,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> EmbeddedWarehouse:
 
 @pytest.fixture
 def pipeline(server: EmbeddedWarehouse) -> Warehouse:
-    client = Warehouse(WarehouseSettings(url=server.url, timeout_s=60))
+    client = Warehouse(WarehouseSettings(url=server.url, timeout_s=15))
     client.command("CREATE OR REPLACE TABLE default.t (n UInt64, s String) ENGINE = MergeTree ORDER BY n")
     yield client
     client.close()
@@ -94,15 +94,17 @@ def test_the_pipeline_reads_while_people_occupy_every_reading_thread(
     people = [threading.Thread(target=wait_for_ever) for _ in range(6)]
     for person in people:
         person.start()
-    while running(pipeline) < 4:
-        time.sleep(0.02)
-    pipeline.insert("default.t", block(0))
-    assert [(5000,)] == pipeline.rows("SELECT count() FROM default.t")
-    assert 4 == running(pipeline)
-    while any(person.is_alive() for person in people):
-        pipeline.command("KILL QUERY WHERE query LIKE '%sleepEachRow%' AND query_id != queryID() SYNC")
-    for person in people:
-        person.join()
+    try:
+        while running(pipeline) < 4:
+            time.sleep(0.02)
+        pipeline.insert("default.t", block(0))
+        assert [(5000,)] == pipeline.rows("SELECT count() FROM default.t")
+        assert 4 == running(pipeline)
+    finally:
+        while any(person.is_alive() for person in people):
+            pipeline.command("KILL QUERY WHERE query LIKE '%sleepEachRow%' AND query_id != queryID() SYNC")
+        for person in people:
+            person.join()
 
 
 def test_a_read_whose_client_has_gone_is_ended(server: EmbeddedWarehouse, pipeline: Warehouse) -> None:
