@@ -264,6 +264,10 @@ def _filter(
         raise Refused(
             f"{wrong[0]!r} is no id", "an id has 32 of 0-9 and a-f; the first 6 will do", "streams dlq list shows them"
         )
+    if len(chosen.ids) > 100:
+        raise Refused(
+            f"{len(chosen.ids)} ids are too many at once", "100 will do", "name them by --topic, --reason or --since"
+        )
     if topic:
         prefix = settings.kafka.topic_prefix
         named = by_name[topic].topic(prefix) if topic in by_name else topic
