@@ -89,10 +89,12 @@ def replace_where(
         f"INSERT INTO {table} ({columns}, version) SELECT {columns}, {version} FROM ({select})",
         settings=LARGE,
     )
-    # What still has an older version was not among the rows just written: its key is gone from the facts. The column
-    # is qualified because a plain `version` would mean the new one, which REPLACE gives the same name.
+    # What still has an older version was not among the rows just written: its key is gone from the facts. Only keys are
+    # read, because measures (sets of members) are most of a row. The column is qualified because a plain `version`
+    # would mean the new one, which has the same name in the SELECT.
+    keys = ", ".join(aggregate.keys)
     warehouse.command(
-        f"INSERT INTO {table} SELECT * REPLACE ({version} AS version, 1 AS is_deleted) "
+        f"INSERT INTO {table} ({keys}, version, is_deleted) SELECT {keys}, {version} AS version, 1 AS is_deleted "
         f"FROM {table} AS stored FINAL WHERE {target_where} AND stored.version < {version}",
         settings=LARGE,
     )
