@@ -131,6 +131,42 @@ def test_up_says_where_it_is_and_ends_with_everything_it_started(tmp_path: Path)
     assert {"broker.log", "worker-1.log"} <= {path.name for path in (tmp_path / "data" / "logs").iterdir()}
 
 
+def test_what_up_suggests_to_try_works_as_it_is_printed(tmp_path: Path) -> None:
+    path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    with running("up", data_dir=tmp_path / "data", **path) as up:
+        up.await_line("running; Ctrl-C stops everything")
+        export, *commands = re.findall(r"^  ((?:export|streams|echo|curl) .*)$", up.text(), re.MULTILINE)
+        plain = {name: value for name, value in os.environ.items() if not name.startswith("STREAMS_")} | path
+
+        def shell(command: str) -> str:
+            done = subprocess.run(
+                ["sh", "-c", f"{export}; {command}"], capture_output=True, text=True, env=plain, check=False
+            )
+            assert 0 == done.returncode, command + done.stdout + done.stderr
+            return done.stdout
+
+        publish = next(command for command in commands if "publish -" in command)
+        assert "1 events published" in shell(publish)
+        deadline = time.monotonic() + START_S
+        while '"28d": 1' not in (activity := shell("streams activity --json --community my-community")):
+            assert time.monotonic() < deadline, activity
+            time.sleep(0.5)
+        summary = json.loads(activity)
+        assert 0 == summary["lag"]
+        assert [("my-community", {"5m": 1, "1h": 1, "24h": 1, "7d": 1, "28d": 1})] == [
+            (one["community_id"], one["contributing_members"]) for one in summary["communities"]
+        ]
+        printed = {command.split()[0] + " " + command.split()[1]: shell(command) for command in commands}
+        assert re.match(r"my-community: events 5m=1 1h=1 .*\nfresh up to \d{4}-", printed["streams activity"])
+        assert 5 == printed["streams sql"].count("my-community")
+        assert "all well" in printed["streams doctor"]
+        assert "message\t1\n" == next(text for name, text in printed.items() if name.startswith("curl"))
+        assert "[]" == shell("streams reconcile --json").strip()
+        assert "all applied" in shell("streams migrate --status")
+        assert re.search(r"[1-9]\d* buckets recomputed", shell("streams restate --community my-community"))
+        assert {"type": "message"} == json.loads(shell("streams sql 'SELECT type FROM events' -f JSONEachRow"))
+
+
 def test_ctrl_c_while_it_starts_leaves_nothing_behind(tmp_path: Path) -> None:
     with running("up", data_dir=tmp_path / "data") as up:
         children = up.await_children(2)
