@@ -335,23 +335,40 @@ MEMBER_HOURS_SAMPLE = {
 MEMBER_HOURS = 21  # one more than member-days: bo's two order steps of Monday are hours apart
 
 # (at, window, humans only): {community: (events, present, engaged, contributing)}
+# A window of n minutes is the minute that contains the moment, and the n - 1 before it.
 ROLLING = {
-    # 00:01:00 itself is in, 00:00:00 is not: e02, e03, e04.
-    (_at("2026-03-02T00:01:00"), timedelta(minutes=1), True): {TEA: (3, 2, 2, 2)},
-    # One millisecond earlier: e01 (ann, join), e02, e03; and the pottery's message.
+    # Minute 00:01 alone: e04 and e05, not the bot.
+    (_at("2026-03-02T00:01:00"), timedelta(minutes=1), True): {TEA: (2, 2, 2, 1)},
+    # Minute 00:00, from its last millisecond: e01 (ann, join), e02, e03; and the pottery's message.
     (_at("2026-03-02T00:00:59.999"), timedelta(minutes=1), True): {TEA: (3, 2, 2, 2), POT: (1, 1, 1, 1)},
     # e01 .. e06 without the bot.
     (_at("2026-03-02T00:04:00"), timedelta(minutes=5), True): {TEA: (5, 2, 2, 2), POT: (1, 1, 1, 1)},
     # The bot counts when asked for: one more event, one more of everybody.
     (_at("2026-03-02T00:04:00"), timedelta(minutes=5), False): {TEA: (6, 3, 3, 3), POT: (1, 1, 1, 1)},
+    # One minute later 00:00 is out, to the end of the minute: e04, e05.
+    (_at("2026-03-02T00:05:00"), timedelta(minutes=5), True): {TEA: (2, 2, 2, 1)},
+    (_at("2026-03-02T00:05:59"), timedelta(minutes=5), True): {TEA: (2, 2, 2, 1)},
     # e07, e08, e09: ann and bo engaged, nobody wrote.
     (_at("2026-03-02T10:00:00"), timedelta(hours=1), True): {TEA: (3, 2, 2, 0)},
+    # 09:30 is the first minute of the hour that ends with 10:29, and out of the next one: e08, e09 are left.
+    (_at("2026-03-02T10:29:59"), timedelta(hours=1), True): {TEA: (3, 2, 2, 0)},
+    (_at("2026-03-02T10:30:00"), timedelta(hours=1), True): {TEA: (2, 1, 1, 0)},
     # e13 .. e16 (e15 once, at 12:20): ann present, bo and cy engaged, bo wrote.
     (_at("2026-03-03T12:20:59"), timedelta(hours=1), True): {TEA: (4, 3, 2, 1)},
-    # From just after Monday 12:20:59 to Tuesday 12:20:59: e10, e12, e11, e13, e14, e15, e16.
+    # From Monday 12:21 to Tuesday 12:20: e10, e12, e11, e13, e14, e15, e16.
     (_at("2026-03-03T12:20:59"), timedelta(days=1), True): {TEA: (7, 3, 3, 3)},
+    # The last minute of Monday: all of it, without the bot. ann, bo and cy wrote.
+    (_at("2026-03-02T23:59:00"), timedelta(days=1), True): {TEA: (10, 3, 3, 3), POT: (1, 1, 1, 1)},
+    # One minute later e01, e02, e03 and the pottery are out, and e11 is in. ann wrote that one.
+    (_at("2026-03-03T00:00:00"), timedelta(days=1), True): {TEA: (8, 3, 3, 3)},
     # Everything: 19 human events of the tea house (21 without helper's and mo's), ann, bo and cy.
     (_at("2026-03-05T00:00:00"), timedelta(days=7), True): {TEA: (19, 3, 3, 3), POT: (1, 1, 1, 1)},
+    # Seven days later to the minute, then one minute more: minute 00:00 of Monday falls out.
+    (_at("2026-03-08T23:59:59"), timedelta(days=7), True): {TEA: (19, 3, 3, 3), POT: (1, 1, 1, 1)},
+    (_at("2026-03-09T00:00:00"), timedelta(days=7), True): {TEA: (16, 3, 3, 3)},
+    # The same with 28 days.
+    (_at("2026-03-29T23:59:30"), timedelta(days=28), True): {TEA: (19, 3, 3, 3), POT: (1, 1, 1, 1)},
+    (_at("2026-03-30T00:00:00"), timedelta(days=28), True): {TEA: (16, 3, 3, 3)},
     # An empty window.
     (_at("2026-03-02T05:00:00"), timedelta(hours=1), True): {},
 }

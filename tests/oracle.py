@@ -124,14 +124,14 @@ class Oracle:
     def rolling(
         self, at: datetime, window: timedelta, actor_kinds: Collection[str] | None = HUMANS
     ) -> dict[str, Rolling]:
-        """Numbers of each community over (at - window, at]; communities with no event in it are absent.
-
-        `actor_kinds=None` counts everybody.
+        """Numbers of each community over whole minutes: the one that contains `at`, and those before it that fill up
+        `window`. Communities with no event in it are absent; `actor_kinds=None` counts everybody.
         """
+        until = bucket(at, "minute") + timedelta(minutes=1)
         events: dict[str, int] = defaultdict(int)
         members: dict[str, tuple[set[str], set[str], set[str]]] = defaultdict(lambda: (set(), set(), set()))
         for fact in self.facts.values():
-            if not at - window < self.time_of(fact) <= at:
+            if not until - window <= self.time_of(fact) < until:
                 continue
             if actor_kinds is not None and _kind(fact) not in actor_kinds:
                 continue
