@@ -185,12 +185,9 @@ class Ingest:
         received = block.oldest_received_ms
         await self.publish(
             [
-                Message(
-                    topic,
-                    community.encode(),
-                    invalidations.encode(invalidations.Invalidation(community, sorted(minutes), received)),
-                )
+                Message(topic, community.encode(), invalidations.encode(part))
                 for community, minutes in block.minutes.items()
+                for part in invalidations.of_minutes(community, minutes, received)
             ]
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import msgspec
 
 
@@ -15,6 +17,9 @@ class Invalidation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Kafka timestamp (ms) of the oldest record behind it: how long it took until the numbers were right again."""
 
 
+MAX_MINUTES = 20_000
+"""Minutes of one record: some 220 KB of JSON, well below the megabyte that brokers take."""
+
 _decoder = msgspec.json.Decoder(Invalidation)
 _encoder = msgspec.json.Encoder()
 
@@ -27,3 +32,10 @@ def encode(invalidation: Invalidation) -> bytes:
 def decode(value: bytes | None) -> Invalidation:
     """Raise `msgspec.DecodeError` for what is not an invalidation: only the pipeline writes this topic."""
     return _decoder.decode(value or b"")
+
+
+def of_minutes(community_id: str, minutes: Iterable[int], received_at: int) -> Iterator[Invalidation]:
+    """Invalidations that name all of these minutes, earliest first."""
+    ordered = sorted(minutes)
+    for start in range(0, len(ordered), MAX_MINUTES):
+        yield Invalidation(community_id, ordered[start : start + MAX_MINUTES], received_at)

@@ -12,7 +12,7 @@ import os
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import faust
@@ -51,7 +51,7 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
         if records is None or self.should_stop:
             return
         if not self.flow_active:
-            await self.perform_seek()
+            await self.take_back(records)
             return
         for partition, batch in records.items():
             tp = TP(partition.topic, partition.partition)
@@ -61,6 +61,16 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
                 message = self._to_message(tp, batch[-1])
                 message.value = batch
                 yield tp, message
+
+    async def take_back(self, records: Mapping[Any, Sequence[Any]]) -> None:
+        """Fetch again what came in the middle of a rebalance and is dropped: go back to the last commit."""
+        await self.perform_seek()
+        for partition, batch in records.items():
+            tp = TP(partition.topic, partition.partition)
+            # Without a commit perform_seek leaves the position where it is: behind the records that are dropped here,
+            # which the next acknowledgement would then skip.
+            if batch and not self._committed_offset.get(tp) and tp in self.assignment():
+                await self.seek(tp, batch[0].offset)
 
     def ack(self, message: FaustMessage) -> bool:
         """Faust acknowledges what it skips; only `durable` decides here."""
