@@ -5,8 +5,6 @@ an aggregate that is added later. Each case is a world of its own in one log and
 the same crash go through it together, and all are recovered by one worker at the end, which makes all pairs affordable.
 """
 
-# ruff: noqa: SIM300 (expected == actual is the order of this project)
-
 from __future__ import annotations
 
 from collections.abc import Iterator
