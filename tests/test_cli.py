@@ -154,8 +154,12 @@ def test_a_warehouse_that_is_away_is_told_in_one_place(run: Run, command: list[s
     assert "Traceback" not in err
 
 
-def test_a_broker_that_is_away_is_told_in_one_place(run: Run) -> None:
-    code, _, err = run("--set", f"kafka.bootstrap=127.0.0.1:{closed_port()}", "topics", "apply")
+@pytest.mark.parametrize("command", ["topics apply", "worker --port 0", "publish /dev/null"])
+def test_a_broker_that_is_away_is_told_in_one_place(command: str) -> None:
+    broker = f"kafka.bootstrap=127.0.0.1:{closed_port()}"
+    line = [sys.executable, "-m", "streams", "--set", broker, *command.split()]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    code, err = done.returncode, done.stderr
     assert 3 == code
     assert re.match(r"error: the Kafka broker .*cannot be reached\n  why:  .+\n  next: .*streams up", err), err
     assert "Traceback" not in err

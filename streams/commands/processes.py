@@ -42,10 +42,14 @@ def worker(
     if port is not None:
         changes["port"] = port
     settings = settings.model_copy(update={"worker": settings.worker.model_copy(update=changes)})
+    from streams.kafka import admin
     from streams.logging import configure
     from streams.processors.worker import run
 
     configure(settings.log_level, settings.log_format)
+    # The library would end with a page of traceback when nobody answers; this says it in three lines.
+    with admin(settings.kafka):
+        pass
     run(settings)
 
 

@@ -29,7 +29,7 @@ def up(
     command: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[-- COMMAND]...",
+            metavar="[-- COMMAND]",
             help="Run this against the stack, then stop and exit with its code.",
             show_default=False,
         ),
