@@ -58,8 +58,11 @@ replay: $(STAMP)  ## Real data through the whole pipeline, compared with a plain
 	@dir="$$(mktemp -d)"; trap 'rm -rf "$$dir"' EXIT; \
 		$(BIN)/streams up --data-dir "$$dir" -- $(BIN)/streams replay $(TRACES) --data $(DATA) --verify
 
+# What `make bench` measures; `.venv/bin/python -m benchmarks --help` lists the rest.
+BENCH ?= compare
+
 .PHONY: bench
-bench: $(STAMP)  ## Speed of the whole path, as ratios in one run
+bench: $(STAMP)  ## Speed of the whole path, as ratios in one run (BENCH=all for everything)
 	@$(BIN)/python -m benchmarks $(BENCH)
 
 .PHONY: chaos
