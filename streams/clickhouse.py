@@ -89,8 +89,10 @@ class Warehouse:
     """One warehouse, used from any number of threads.
 
     Times come back as aware UTC datetimes and must be passed so. Every method raises `WarehouseUnavailable` (try
-    again) or `WarehouseError` (our fault). Connects on first use. Pass `interactive` where a person asks: the embedded
-    warehouse then lets the pipeline go first.
+    again) or `WarehouseError` (our fault). Parameters are for small values (a server takes 128 KiB each); put lists of
+    many into the statement, packed into one literal. Connects on first use.
+
+    Pass `interactive` where a person asks: the embedded warehouse then lets the pipeline go first.
     """
 
     def __init__(self, settings: WarehouseSettings, interactive: bool = False) -> None:
@@ -131,8 +133,9 @@ class Warehouse:
     def command(self, sql: str, parameters: Parameters | None = None, settings: SettingValues | None = None) -> None:
         """Run a statement that returns no rows: DDL, `INSERT ... SELECT`, ALTER."""
         sql = self.render(sql)
+        # Not the library's `command`, which puts parameters into the URL however long they are.
         self._call(
-            lambda client: client.command(
+            lambda client: client.raw_query(
                 sql, parameters=_bound(parameters), settings=_for_length(sql, {**_INSERT_SETTINGS, **(settings or {})})
             )
         )

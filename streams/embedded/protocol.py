@@ -32,6 +32,11 @@ _PROTOCOL = frozenset(
 _EXTERNAL = re.compile(r"(?P<table>\w+)_(?P<what>format|structure|types)")
 _TABLE_NAME = re.compile(r"[A-Za-z_]\w*")
 _CHUNK = 1 << 18
+
+# A server's defaults, kept so that what works on one machine works there.
+URL_BYTES = 1 << 20
+FIELD_BYTES = 128 << 10
+
 _MEMORY = Path("/dev/shm")
 
 # A body of unknown length is expected to be at most this long when a place for it is chosen.
@@ -159,7 +164,7 @@ class Reader:
                 request.sql = await self._form(http, query, request, described)
             else:
                 await self._body(http, query, request)
-        except coding.CodingError as error:
+        except (coding.CodingError, UnicodeDecodeError) as error:
             request.discard()
             raise failure(36, str(error), "BAD_ARGUMENTS") from error
         except OSError as error:
@@ -188,6 +193,7 @@ class Reader:
                         stream.write(chunk)
                     else:
                         value += chunk
+                        _check_field(part.name, len(value))
             if stream:
                 request.external.append(_external(part.name, described, request.files[-1]))
             elif part.name == "query":
@@ -275,6 +281,13 @@ class Reader:
         if size > self._limits.body_bytes:
             limit = self._limits.body_bytes
             raise failure(307, f"a request may have {limit} bytes here; send smaller ones", "TOO_MANY_BYTES")
+
+
+def _check_field(name: str, size: int) -> None:
+    if size > FIELD_BYTES:
+        raise failure(
+            307, f"form field {name} has more than {FIELD_BYTES} bytes, where a server stops", "TOO_MANY_BYTES"
+        )
 
 
 def _next(pieces: Iterator[bytes]) -> bytes | None:

@@ -198,17 +198,24 @@ def _execute(session: Session, request: Request, settings: Mapping[str, str]) ->
         session.configure({"readonly": read_only})
     try:
         if request.insert is None:
-            return session.run(request.sql.decode(errors="surrogateescape"), request.output, request.parameters)
+            return session.run(_text(request.sql), request.output, request.parameters)
         assert request.data is not None
         if request.data.stat().st_size == 0:
             return Answer()
         head = request.insert
         source = f"FROM INFILE {quoted(str(request.data))} COMPRESSION 'none'"
-        sql = f"{head.target.decode()} {source} {head.settings.decode()} FORMAT {head.format or 'Values'}"
+        sql = f"{_text(head.target)} {source} {_text(head.settings)} FORMAT {head.format or 'Values'}"
         return session.run(sql, parameters=request.parameters)
     finally:
         for table in request.external:
             session.run(f"DROP TEMPORARY TABLE IF EXISTS {table.name}")
+
+
+def _text(sql: bytes) -> str:
+    try:
+        return sql.decode()
+    except UnicodeDecodeError as error:
+        raise failure(62, f"Syntax error: the statement is not UTF-8 ({error.reason})", "SYNTAX_ERROR") from error
 
 
 def _lane_defaults(engine: Engine, limits: Limits) -> dict[str, dict[str, str]]:
@@ -217,6 +224,8 @@ def _lane_defaults(engine: Engine, limits: Limits) -> dict[str, dict[str, str]]:
         "max_threads": str(max(1, (os.cpu_count() or 1) - 1)),
         "max_execution_time": f"{limits.read_seconds:g}",
         "max_memory_usage": str(engine.memory_bytes // 4),
+        # Answers are built in memory before they are sent.
+        "max_result_bytes": str(engine.memory_bytes // 8),
     }
     if _may_raise_priority():
         people["os_threads_nice_value_query"] = "10"

@@ -21,7 +21,7 @@ from aiohttp.typedefs import Handler
 
 from streams.embedded.directory import DirectoryInUse
 from streams.embedded.engine import Engine, EngineError, failure
-from streams.embedded.protocol import Limits, Spool
+from streams.embedded.protocol import FIELD_BYTES, URL_BYTES, Limits, Spool
 from streams.embedded.queries import Queries
 from streams.embedded.warehouse_process import PASSWORD_VARIABLE
 
@@ -113,7 +113,13 @@ async def serve(
         app = application(queries, user, password)
         # Bodies arrive as they were sent: aiohttp would decode only the first of several compressed frames.
         runner = web.AppRunner(
-            app, access_log=None, auto_decompress=False, shutdown_timeout=20.0, keepalive_timeout=600.0
+            app,
+            access_log=None,
+            auto_decompress=False,
+            shutdown_timeout=20.0,
+            keepalive_timeout=600.0,
+            max_line_size=URL_BYTES,
+            max_field_size=FIELD_BYTES,
         )
         await runner.setup()
         try:

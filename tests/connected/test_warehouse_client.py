@@ -80,6 +80,14 @@ def test_an_aware_time_in_a_parameter_is_the_same_moment(empty: Warehouse) -> No
     assert [(hostile,)] == empty.rows("SELECT {text:String}", {"text": hostile})
 
 
+def test_a_long_list_of_parameters_does_not_travel_in_the_url(empty: Warehouse) -> None:
+    ids = [f"{number:036d}" for number in range(2500)]
+    assert [(2500,)] == empty.rows("SELECT length({ids:Array(String)})", {"ids": ids})
+    empty.command("CREATE TABLE {store}.ids (id String) ENGINE = Memory")
+    empty.command("INSERT INTO {store}.ids SELECT arrayJoin({ids:Array(String)})", {"ids": ids})
+    assert [(2500,)] == empty.rows("SELECT uniqExact(id) FROM {store}.ids")
+
+
 def test_no_rows_are_no_rows(empty: Warehouse, moments: str) -> None:
     empty.insert(moments, pa.table({"n": pa.array([], pa.uint64())}))
     assert ([], [], 0) == (

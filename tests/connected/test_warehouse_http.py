@@ -142,6 +142,27 @@ def test_a_form_carries_query_parameters_and_external_tables(http: Http, client:
     assert [(2,)] == rows.result_rows
 
 
+def test_long_values_are_taken_as_far_as_a_server_takes_them(http: Http) -> None:
+    in_url = http("SELECT length({a:String}) + length({b:String})", param_a="a" * 100_000, param_b="b" * 100_000)
+    assert b"200000\n" == in_url.data
+    for size, status in ((120_000, 200), (140_000, 413)):
+        body, kind = encode_multipart_formdata({"query": "SELECT length({a:String})", "param_a": "a" * size})
+        assert status == http(None, body, {"Content-Type": kind}).status
+
+
+def test_a_body_of_many_megabytes_is_a_statement(http: Http) -> None:
+    numbers = ",".join(str(number) for number in range(700_000))
+    query = f"SELECT length([{numbers}])".encode()
+    answer = http(None, query, max_query_size=1 << 23, max_ast_elements=1 << 22, max_expanded_ast_elements=1 << 22)
+    assert (200, b"700000\n") == (answer.status, answer.data)
+
+
+def test_what_is_not_utf_8_is_refused_in_statements_and_kept_in_data(http: Http, table: str) -> None:
+    assert 400 == http(None, b"SELECT '\xff'").status
+    assert 200 == http(f"INSERT INTO {table} FORMAT CSV", b"1,\xff\n").status
+    assert b"FF\n" == http(f"SELECT hex(s) FROM {table}").data
+
+
 @pytest.mark.parametrize(
     ("query", "status", "code"),
     [
