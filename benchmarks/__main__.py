@@ -1,77 +1,162 @@
-"""The command line: `python -m benchmarks --help`."""
+"""Measurements of the whole pipeline on this machine; results go to the terminal, and with --write into the README."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import others, path, steps
-from benchmarks.bench import create_topics, settings_for
+from benchmarks import freshness, others, path, report, steps, views
+from benchmarks.bench import Result, create_topics, settings_for
 from benchmarks.events import read
 from benchmarks.fill import fill
+from streams.clickhouse import Warehouse
 from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.stack import stoppable
 from streams.settings import Settings
 
+Measure = Callable[[EmbeddedBroker, Settings, int], Result]
 
-def filled(broker: EmbeddedBroker, prefix: str, events: int, partitions: int) -> Settings:
-    """Settings whose topics hold `events` events."""
-    settings = settings_for(broker, prefix, partitions)
-    create_topics(settings)
-    started = time.monotonic()
-    size = fill(settings.kafka, read(events))
-    took = time.monotonic() - started
-    print(f"filled {events:,} events of {size / events:.0f} bytes in {took:.1f} s", flush=True)
-    return settings
+
+def on_fresh_broker(measure: Measure, events: int, partitions: int) -> Result:
+    """One measurement on a broker of its own whose topics hold `events` events."""
+    with EmbeddedBroker() as broker:
+        settings = settings_for(broker, "bench.", partitions)
+        create_topics(settings)
+        started = time.monotonic()
+        size = fill(settings.kafka, read(events))
+        took = time.monotonic() - started
+        print(f"  filled {events:,} events of {size / events:.0f} bytes in {took:.1f} s", flush=True)
+        found = measure(broker, settings, events)
+        print(found.line(), flush=True)
+        return found
 
 
 def run_path(options: argparse.Namespace) -> None:
     """The whole path once."""
-    with EmbeddedBroker() as broker:
-        settings = filled(broker, "bench.", options.events, options.partitions)
-        print(path.measure(broker, settings, options.events, log=options.log).line())
+    on_fresh_broker(
+        lambda broker, settings, events: path.measure(broker, settings, events, log=options.log),
+        options.events,
+        options.partitions,
+    )
 
 
 def run_bare(options: argparse.Namespace) -> None:
     """A bare consumer once."""
-    with EmbeddedBroker() as broker:
-        settings = filled(broker, "bench.", options.events, options.partitions)
-        print(others.measure_bare(broker, settings, options.events).line())
+    on_fresh_broker(others.measure_bare, options.events, options.partitions)
 
 
 def run_stock(options: argparse.Namespace) -> None:
     """A stock Faust agent once."""
-    with EmbeddedBroker() as broker:
-        settings = filled(broker, "bench.", options.events, options.partitions)
-        print(others.measure_stock(broker, settings, options.events, options.aggregates).line())
+    on_fresh_broker(stock_with(options.aggregates), options.events, options.partitions)
+
+
+def stock_with(aggregates: others.Aggregates) -> Measure:
+    """A stock Faust agent that keeps its aggregates in one of the two ways."""
+    return lambda broker, settings, events: others.measure_stock(broker, settings, events, aggregates)
+
+
+def run_compare(options: argparse.Namespace) -> None:
+    """Ours, bare and stock in turn, several rounds, so that what changes about the machine changes for all."""
+    measured = []
+    for turn in range(options.rounds):
+        print(f"round {turn + 1} of {options.rounds}", flush=True)
+        measured.append(on_fresh_broker(others.measure_bare, options.events, options.partitions))
+        measured.append(on_fresh_broker(path.measure, options.events, options.partitions))
+        for aggregates in ("views", "recompute"):
+            measured.append(on_fresh_broker(stock_with(aggregates), options.stock_events, options.partitions))
+    report.publish("compare", report.comparison(measured), options.command_line, options.write)
+
+
+def run_flat(options: argparse.Namespace) -> None:
+    """The whole path over ever more events."""
+    measured = [on_fresh_broker(path.measure, events, options.partitions) for events in options.sizes]
+    report.publish("flat", report.flatness(measured), options.command_line, options.write)
+
+
+def run_freshness(options: argparse.Namespace) -> None:
+    """From publishing to the view."""
+    found = freshness.measure(options.rate, options.seconds, options.history, options.partitions)
+    print(found.line(), flush=True)
+    report.publish("freshness", report.freshness(found), options.command_line, options.write)
+
+
+def run_queries(options: argparse.Namespace) -> None:
+    """The views on what the whole path leaves behind."""
+    found: list[views.Latency] = []
+
+    def ask(settings: Settings, warehouse: Warehouse) -> None:
+        found.extend(views.measure(warehouse))
+
+    on_fresh_broker(
+        lambda broker, settings, events: path.measure(broker, settings, events, then=ask),
+        options.events,
+        options.partitions,
+    )
+    text = f"On {options.events:,} events, nothing else running:\n\n{report.latencies(found)}"
+    report.publish("queries", text, options.command_line, options.write)
 
 
 def run_steps(options: argparse.Namespace) -> None:
     """Every step in turn."""
-    print(steps.measure(options.events, options.rows))
+    report.publish("steps", steps.measure(options.events, options.rows), options.command_line, options.write)
+
+
+def run_all(options: argparse.Namespace) -> None:
+    """Everything that the README shows."""
+    for run in (run_compare, run_flat, run_freshness, run_queries, run_steps):
+        run(options)
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace], None], about: str, events: int = 1_000_000) -> None:
+        parsed = commands.add_parser(name, help=about, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        parsed.set_defaults(run=run)
+        parsed.add_argument("--events", type=int, default=events, help="events in the pre-filled topics")
+        parsed.add_argument("--partitions", type=int, default=4, help="of each topic")
+        parsed.add_argument("--write", action="store_true", help="put the result into benchmarks/README.md")
+        if name == "path":
+            parsed.add_argument("--log", type=Path, help="keep the worker's log here")
+        if name == "stock":
+            parsed.add_argument(
+                "--aggregates", choices=("views", "recompute"), default="views", help="how it keeps them"
+            )
+        if name in ("compare", "all"):
+            parsed.add_argument("--rounds", type=int, default=3, help="how often everything is measured in turn")
+            parsed.add_argument("--stock-events", type=int, default=200_000, help="events for the stock agent")
+        if name in ("flat", "all"):
+            parsed.add_argument(
+                "--sizes", type=int, nargs="+", default=[1_000_000, 5_000_000], help="events of each run"
+            )
+        if name in ("freshness", "all"):
+            parsed.add_argument("--rate", type=int, default=5_000, help="events a second, published live")
+            parsed.add_argument("--seconds", type=float, default=60.0, help="how long")
+            parsed.add_argument("--history", type=int, default=200_000, help="events that are there already")
+        if name in ("steps", "all"):
+            parsed.add_argument("--rows", type=int, default=50_000, help="rows of one insert")
+
+    command("all", run_all, "everything that benchmarks/README.md shows; about 20 minutes")
+    command("compare", run_compare, "the whole path, a bare consumer and a stock Faust agent in turn")
+    command("path", run_path, "the whole path: a pre-filled topic until every aggregate is queryable")
+    command("bare", run_bare, "a bare consumer: decodes and inserts Arrow blocks, nothing else")
+    command("stock", run_stock, "a stock Faust agent that keeps the same facts and aggregates", events=200_000)
+    command("flat", run_flat, "whether rate, cost and memory stay flat as events grow")
+    command("freshness", run_freshness, "from publishing to being counted, under live load")
+    command("queries", run_queries, "how long the analysts' views take")
+    command("steps", run_steps, "where the time goes: CPU of every step in turn")
+    return parser
 
 
 def main() -> int:
     """Entry point."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    one = commands.add_parser("path", help="the whole path: a pre-filled topic until every aggregate is queryable")
-    one.set_defaults(run=run_path)
-    bare = commands.add_parser("bare", help="a bare consumer: decodes and inserts Arrow blocks, nothing else")
-    bare.set_defaults(run=run_bare)
-    stock = commands.add_parser("stock", help="a stock Faust agent that keeps the same facts and aggregates")
-    stock.set_defaults(run=run_stock)
-    stock.add_argument("--aggregates", choices=("views", "recompute"), default="views")
-    each = commands.add_parser("steps", help="where the time goes: CPU of every step in turn")
-    each.set_defaults(run=run_steps)
-    each.add_argument("--rows", type=int, default=50_000, help="of one block")
-    for command in (one, bare, stock, each):
-        command.add_argument("--events", type=int, default=1_000_000)
-        command.add_argument("--partitions", type=int, default=4, help="of each topic")
-        command.add_argument("--log", type=Path, help="keep the worker's log here")
-    options = parser.parse_args()
+    options = arguments().parse_args()
+    options.command_line = sys.argv[1:]
     with stoppable():
         options.run(options)
     return 0

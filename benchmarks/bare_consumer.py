@@ -31,6 +31,7 @@ async def consume(settings: Settings, events: int) -> None:
     table = warehouse.render("{store}.events")
 
     def decode(topic: str, partition: int, records: list[Any]) -> pa.Table:
+        decoded: list[Any]
         decoded, rejected = decoders[topic].decode_batch([record.value for record in records])
         assert not rejected
         received = np.fromiter((record.timestamp for record in records), np.int64, len(records))

