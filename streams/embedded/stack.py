@@ -25,6 +25,8 @@ from streams.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "localhost")
 WORKER_TIMEOUT_S = 60.0
+RESTARTS, RESTART_WINDOW_S = 3, 60.0
+"""A worker that ended is started again, but not more often than this: then the fault is not in the moment."""
 
 
 class StackError(RuntimeError):
@@ -51,6 +53,7 @@ class Stack:
         self._warehouse: EmbeddedWarehouse | None = None
         self.workers: list[Child] = []
         self._worker_ports: list[int] = []
+        self._restarts: list[float] = []
 
     @property
     def pids(self) -> dict[str, int]:
@@ -137,20 +140,25 @@ class Stack:
     def _start_worker(self, number: int) -> None:
         wanted = self.settings.worker.port
         port = self._port(f"worker {number}", wanted + number - 1 if wanted else 0)
+        if number == 1:
+            self.settings = self.settings.model_copy(
+                update={"worker": self.settings.worker.model_copy(update={"port": port})}
+            )
+        self.workers.append(self._new_worker(number, port))
+        self._worker_ports.append(port)
+
+    def _new_worker(self, number: int, port: int) -> Child:
         settings = self.settings.model_copy(update={"worker": self.settings.worker.model_copy(update={"port": port})})
         if settings.log_format == "auto":
             settings = settings.model_copy(update={"log_format": "console"})  # its log is a file for people
-        if number == 1:
-            self.settings = self.settings.model_copy(update={"worker": settings.worker})
         worker = Child(
             f"worker {number}",
             [sys.executable, "-m", "streams", "worker"],
             self.logs / f"worker-{number}.log",
             env=to_environment(settings),
         )
-        self.workers.append(worker)
-        self._worker_ports.append(port)
         self._parts.callback(worker.stop)
+        return worker
 
     def await_workers(self) -> None:
         """Return when every worker is well, which it is once it has its partitions. Raises `StackError`."""
@@ -173,13 +181,25 @@ class Stack:
         return health(self.settings.worker.host, self.settings.worker.port)[1]
 
     def check(self) -> None:
-        """Raise `StackError` when a part has ended on its own."""
+        """Start a worker again that has ended; raise `StackError` when that does not help or another part ended."""
         try:
-            for part in (self._broker, self._warehouse, *self.workers):
+            for part in (self._broker, self._warehouse):
                 if part is not None:
                     part.check()
+            for index, worker in enumerate(self.workers):
+                if worker.exit_code() is not None:
+                    self._restart(index, worker)
         except ChildFailed as error:
             raise StackError("a part of the stack has ended", str(error), f"ls {self.logs}") from None
+
+    def _restart(self, index: int, worker: Child) -> None:
+        now = time.monotonic()
+        self._restarts = [at for at in self._restarts if now - at < RESTART_WINDOW_S]
+        if len(self._restarts) >= RESTARTS:
+            worker.check()
+        self._restarts.append(now)
+        self._say(f"{worker.name} ended with code {worker.exit_code()} and is started again; its log is {worker.log}")
+        self.workers[index] = self._new_worker(index + 1, self._worker_ports[index])
 
     def wait(self, duration_s: float | None = None) -> None:
         """Supervise until `duration_s` is over, for ever without it. Raises `StackError` when a part ends."""

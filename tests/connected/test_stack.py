@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from streams.clickhouse import Warehouse
-from streams.embedded.stack import Stack, StackError, health
+from streams.embedded.stack import RESTARTS, Stack, StackError, health
 from streams.publisher import Publisher
 from streams.settings import KafkaSettings, Settings, WarehouseSettings, WorkerSettings
 
@@ -198,7 +198,20 @@ def test_when_the_parent_is_killed_the_children_end_too(tmp_path: Path) -> None:
         assert gone(children, 30)
 
 
-@pytest.mark.parametrize("victim", ["worker", "warehouse"])
+def test_a_worker_that_dies_is_started_again_and_one_that_keeps_dying_ends_the_stack(tmp_path: Path) -> None:
+    with running("up", data_dir=tmp_path / "data") as up:
+        for life in range(RESTARTS + 1):
+            worker = up.await_children()["worker"]
+            worker.kill()
+            if life < RESTARTS:
+                up.await_line(rf"(worker 1 ended with code -9 and is started again[\s\S]*){{{life + 1}}}")
+        assert 3 == up.process.wait(60)
+        assert re.search(r"error: a part of the stack has ended\n  why:  worker 1 ended with code -9", up.text()), (
+            up.text()
+        )
+
+
+@pytest.mark.parametrize("victim", ["broker", "warehouse"])
 def test_a_part_that_dies_is_told_with_its_log_and_ends_the_rest(tmp_path: Path, victim: str) -> None:
     with running("up", data_dir=tmp_path / "data") as up:
         children = up.await_children()
