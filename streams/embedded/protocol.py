@@ -164,11 +164,13 @@ class Reader:
                 request.sql = await self._form(http, query, request, described)
             else:
                 await self._body(http, query, request)
-        except (coding.CodingError, UnicodeDecodeError) as error:
+        except (coding.CodingError, ValueError) as error:  # ValueError: a form that is none, text that is not UTF-8
             request.discard()
             raise failure(36, str(error), "BAD_ARGUMENTS") from error
         except OSError as error:
             request.discard()
+            if http.transport is None or http.transport.is_closing():
+                raise failure(394, "the client has gone", "QUERY_WAS_CANCELLED") from error
             raise failure(243, f"no room for the request: {error}", "NOT_ENOUGH_SPACE") from error
         except BaseException:
             request.discard()

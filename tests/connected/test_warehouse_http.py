@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
@@ -248,6 +249,33 @@ def test_inserts_are_written_in_every_way_the_server_takes_them(
     answer = http(query.format(table=table), body)
     assert (200, b"") == (answer.status, answer.data)
     assert b"2\t3\n" == http(f"SELECT count(), sum(n) FROM {table}").data
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
+def test_an_insert_whose_body_breaks_off_inserts_nothing(http: Http, table: str, framing: str) -> None:
+    host, port = http.url.removeprefix("http://").split(":")
+    data = b"1,a\n2,b\n"
+    body = data if "Length" in framing else b"%x\r\n%s\r\n" % (len(data), data)
+    query = urlencode({"query": f"INSERT INTO {table} FORMAT CSV"})
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(f"POST /?{query} HTTP/1.1\r\nHost: {host}\r\n{framing}\r\n\r\n".encode() + body)
+    # A whole one behind it, so that the broken one had its time.
+    assert 200 == http(f"INSERT INTO {table} FORMAT CSV", b"7,z\n").status
+    assert b"7\n" == http(f"SELECT groupArray(n)[1] FROM {table}").data
+    assert b"1\n" == http(f"SELECT count() FROM {table}").data
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", b"abc"),
+        ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--\r\n"),
+        ("multipart/form-data; boundary=x", b"abc"),
+        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="query"\r\n\r\nSELECT'),
+    ],
+)
+def test_a_form_that_is_none_is_refused(http: Http, kind: str, body: bytes) -> None:
+    assert 400 == http(None, body, {"Content-Type": kind}).status
 
 
 def test_an_insert_with_bad_data_inserts_nothing(http: Http, table: str) -> None:
