@@ -147,9 +147,16 @@ def demo(
 def scratch(finished: Callable[[], bool]) -> Iterator[Path]:
     """A temporary directory, kept for whoever wants to know why when the demo did not finish well."""
     place = Path(tempfile.mkdtemp(prefix="streams-demo-"))
-    yield place
-    if finished():
-        shutil.rmtree(place, ignore_errors=True)
+    keep = True
+    try:
+        yield place
+        keep = not finished()
+    except KeyboardInterrupt:
+        keep = False
+        raise
+    finally:
+        if not keep:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def count(warehouse: Warehouse, plan: Plan) -> Stored:

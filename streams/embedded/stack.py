@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -14,7 +15,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import IO
 from urllib.parse import SplitResult, urlsplit
 
 from streams.config import to_environment
@@ -95,12 +95,24 @@ class Stack:
                     code=2,
                 )
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
-        self._parts.enter_context(_only_one(self.settings.data_dir))
+        self._lock()
         self._start_broker()
         self._start_warehouse()
         self._prepare()
         for number in range(1, self._workers + 1):
             self._start_worker(number)
+
+    def _lock(self) -> None:
+        path = self.settings.data_dir / "stack.lock"
+        try:
+            self._parts.enter_context(_held(path))
+        except BlockingIOError:
+            raise StackError(
+                f"{self.settings.data_dir} is in use",
+                f"process {path.read_text().strip() or '?'} runs a stack on it, and one directory serves one engine",
+                "end that process, or choose another directory with --data-dir",
+                code=2,
+            ) from None
 
     def _start_broker(self) -> None:
         port = self._port("the broker", _port(self.settings.kafka.bootstrap, 9092))
@@ -218,11 +230,19 @@ class Stack:
     def _port(self, whose: str, wanted: int) -> int:
         if wanted == 0:
             return free_port()
-        if _free(wanted):
+        if _free(wanted) and self._claim(wanted):
             return wanted
         port = free_port()
         self._say(f"port {wanted} is taken, {whose} uses {port}")
         return port
+
+    def _claim(self, port: int) -> bool:
+        """Keep other stacks of this user off a port that our part will bind only a second or two later."""
+        try:
+            self._parts.enter_context(_held(Path(tempfile.gettempdir()) / f"streams-{os.getuid()}-port-{port}.lock"))
+        except BlockingIOError:
+            return False
+        return True
 
     def __enter__(self) -> Stack:
         return self.start()
@@ -265,23 +285,14 @@ def stoppable() -> Iterator[None]:
 
 
 @contextmanager
-def _only_one(data_dir: Path) -> Iterator[IO[str]]:
-    """Hold the lock of a data directory; the kernel lets go of it however the process ends."""
-    with (data_dir / "stack.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise StackError(
-                f"{data_dir} is in use",
-                f"process {lock.read().strip() or '?'} runs a stack on it, and one directory serves one engine",
-                "end that process, or choose another directory with --data-dir",
-                code=2,
-            ) from None
+def _held(path: Path) -> Iterator[None]:
+    """Hold a lock file with our process id in it; the kernel lets go of it however we end. Raises BlockingIOError."""
+    with path.open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        yield lock
+        yield
 
 
 def _host(address: str) -> str:

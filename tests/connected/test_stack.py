@@ -243,6 +243,22 @@ def test_a_port_that_is_taken_is_replaced_and_told(tmp_path: Path) -> None:
             assert [f"port {port} is taken, the broker uses {stack.settings.kafka.bootstrap.split(':')[1]}"] == said
 
 
+def test_two_stacks_that_start_at_once_do_not_choose_the_same_port(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    said: list[str] = []
+    first = Stack(settings_on(tmp_path / "a"), workers=0)
+    second = Stack(settings_on(tmp_path / "b"), workers=0, say=said.append)
+    # As a worker's port is chosen, some time before the worker binds it.
+    assert port == first._port("worker 1", port)
+    other = second._port("worker 1", port)
+    assert [f"port {port} is taken, worker 1 uses {other}"] == said
+    first.stop()
+    assert port == second._port("worker 1", port)
+    second.stop()
+
+
 def test_a_stack_that_cannot_start_leaves_nothing_behind(tmp_path: Path) -> None:
     broken = tmp_path / "warehouse"
     broken.write_text("the engine wants a directory here")
