@@ -1,0 +1,148 @@
+"""Public traces of real communities through the pipeline: facts and numbers equal a second reading of the files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trace_oracle
+from conftest import required
+from pipeline import Lab, Log
+
+from streams.aggregates import SECONDS
+from streams.clickhouse import Warehouse
+from streams.kafka import apply_topics
+from streams.processors.settled import wait_until_settled
+from streams.publisher import Publisher
+from streams.reconcile import reconcile
+from streams.settings import Settings
+from streams.traces import TRACES
+
+pytestmark = [pytest.mark.connected, pytest.mark.real_data]
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+BATCH = 20_000
+
+
+@pytest.fixture(scope="module")
+def data() -> Path:
+    required(DATA.is_dir(), f"the public data ({DATA})")
+    return DATA
+
+
+def shape(acts: Iterable[tuple[datetime, str, str, str]]) -> Counter[tuple[Any, ...]]:
+    """Acts (time, family, kind, author) put together by author, whose names are then forgotten.
+
+    Sources tell raw names and facts tell pseudonyms: the two are the same when what each author did is the same.
+    """
+    lives: dict[str, list[Any]] = defaultdict(list)
+    for at, family, kind, author in acts:
+        lives[author].append((at, family, kind))
+    return Counter(tuple(sorted(life)) for life in lives.values())
+
+
+def from_source(name: str, data: Path) -> Iterator[tuple[datetime, str, str, str]]:
+    for act in trace_oracle.SOURCES[name].read(data):
+        at = datetime.fromisoformat(act.time.replace("Z", "+00:00"))
+        at = at.replace(tzinfo=UTC, microsecond=at.microsecond // 1000 * 1000)
+        yield at, act.family, act.actor_kind, act.author
+
+
+def verify(warehouse: Warehouse, name: str, data: Path) -> None:
+    """Hold facts, activity of every grain, and members against the source files."""
+    truth = trace_oracle.read(name, data)
+    community = truth.community_id
+    where = f"community_id = '{community}'"
+    facts = warehouse.rows(f"SELECT event_time, type, actor_kind, member_id FROM {{store}}.events FINAL WHERE {where}")
+    assert truth.facts == len(facts)
+    assert shape(from_source(name, data)) == shape(facts)
+
+    for grain in ("minute", "hour", "day"):
+        rows = warehouse.rows(
+            "SELECT start, family, actor_kind, platform, events, members "
+            f"FROM {{db}}.activity_{grain}_by_segment WHERE {where}"
+        )
+        assert truth.activity[grain] == {row[:3]: row[4:] for row in rows}
+        assert (len(truth.activity[grain]), {truth.platform}) == (len(rows), {row[3] for row in rows})
+
+    for grain in ("hour", "day"):
+        members: dict[tuple[datetime, str], list[datetime]] = defaultdict(list)
+        for at, *who in from_source(name, data):
+            second = int(at.timestamp())
+            start = datetime.fromtimestamp(second - second % SECONDS[grain], UTC)
+            members[(start, *who)].append(at)
+        expected = Counter((*key[:3], len(ats), min(ats), max(ats)) for key, ats in members.items())
+        actual = warehouse.rows(
+            "SELECT start, family, actor_kind, events, first_at, last_at "
+            f"FROM {{store}}.member_{grain} FINAL WHERE {where}"
+        )
+        assert expected == Counter(actual)
+
+    rows = warehouse.rows(
+        f"SELECT start, member_id, sum(events) FROM {{db}}.member_day WHERE {where} GROUP BY start, member_id"
+    )
+    of_day: dict[datetime, list[int]] = defaultdict(list)
+    for start, _, events in rows:
+        of_day[start].append(events)
+    assert truth.events_of_members == {start: tuple(sorted(events)) for start, events in of_day.items()}
+
+
+@pytest.mark.parametrize("name", sorted(trace_oracle.SOURCES))
+def test_a_whole_trace_in_process(lab: Lab, data: Path, name: str) -> None:
+    log = Log()
+    received_ms = int(datetime.now(UTC).timestamp() * 1000)
+    delivered = 0
+    for event in TRACES[name].events(data):
+        key = f"{event['community_id']}/{event['member_id']}".encode()
+        log.append(lab.topic(event["type"]), key, json.dumps(event).encode(), received_ms)
+        delivered += 1
+    worker = lab.worker(log)
+    # Half of it recomputed before the rest comes: buckets are replaced, not only written.
+    lab.run(worker.take_in(BATCH))
+    lab.run(worker.drain(BATCH))
+
+    assert trace_oracle.read(name, data).delivered == delivered
+    assert [] == log.of(lab.dead_letter_topic)
+    verify(lab.warehouse, name, data)
+
+
+def test_what_was_replayed_in_process_reconciles(lab: Lab) -> None:
+    assert [] == reconcile(lab.warehouse, settle_s=0)
+
+
+def test_a_trace_through_kafka_and_a_worker_process(settings: Settings, warehouse: Warehouse, data: Path) -> None:
+    name = "stackexchange_bicycles_meta"
+    quick = settings.kafka.model_copy(update={"session_timeout_s": 3.0, "commit_interval_s": 0.2})
+    settings = settings.model_copy(update={"kafka": quick})
+    apply_topics(settings.kafka)
+    environment = {
+        **os.environ,
+        "STREAMS_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
+        "STREAMS_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
+        "STREAMS_KAFKA__SESSION_TIMEOUT_S": "3",
+        "STREAMS_KAFKA__COMMIT_INTERVAL_S": "0.2",
+        "STREAMS_WAREHOUSE__URL": settings.warehouse.url,
+        "STREAMS_WAREHOUSE__DATABASE": settings.warehouse.database,
+        "STREAMS_ROLLUP__DAY_S": "1",
+        "STREAMS_ROLLUP__HOUR_S": "0.5",
+        "STREAMS_WORKER__PORT": "0",
+    }
+    worker = subprocess.Popen([sys.executable, "-m", "streams", "worker"], env=environment, stdout=subprocess.DEVNULL)
+    try:
+        with Publisher(settings.kafka) as publisher:
+            for event in TRACES[name].events(data):
+                publisher.publish(event)
+        wait_until_settled(settings, 90)
+        verify(warehouse, name, data)
+        assert [] == reconcile(warehouse, settle_s=0)
+    finally:
+        worker.terminate()
+        assert worker.wait(30) == 0
