@@ -6,13 +6,16 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
+
+import numpy as np
 
 from streams.aggregates import ALL, SECONDS, Aggregate
 from streams.aggregates.aggregate import in_range, recompute_select
 from streams.clickhouse import Warehouse
 from streams.processors.recompute import VersionClock, replace_where, template
-from streams.processors.store import Version, remove_losers
+from streams.processors.store import Version, key_list, remove_losers
 from streams.settings import Settings
 
 Moment = datetime | None
@@ -21,8 +24,17 @@ DAY = SECONDS["day"]
 SLICE_DAYS = 31
 """One statement covers so many days: bounds its memory, however long the history is."""
 
+KEYS_AT_ONCE = 5_000_000
+"""Events whose rows are counted in one statement: bounds its memory."""
+
+KEYS_SHOWN = 10_000
+"""Events that live more than once and are looked up in one statement."""
+
+END_OF_TIME = (1 << 32) - 1
+"""The last second that a bucket can start in."""
+
 MAX_DIFFERENCES = 10_000
-"""Differences of one aggregate and slice that are listed; a broken range is told apart from a broken row well before."""
+"""Differences of one aggregate and slice that are listed; a broken range is told from a broken row well before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +76,7 @@ def restate(
     recomputations of one bucket the one that saw more wins.
     """
     clock = VersionClock(warehouse)
-    for low, high in slices(warehouse, start, end):
-        _repair_events(warehouse, low, high, communities)
+    remove_losers(warehouse, _living_twice(warehouse, start, end, communities))
     count = 0
     for aggregate in ALL:
         version = clock.take()
@@ -81,32 +92,30 @@ def restate(
 
 
 def slices(warehouse: Warehouse, start: Moment, end: Moment) -> Iterator[tuple[int, int]]:
-    """The range cut into slices of whole days, epoch seconds; only where there are facts or aggregates."""
-    low, high = _extent(warehouse)
+    """The range cut into slices of whole days, epoch seconds; only those in which there are facts or aggregates."""
+    size = SLICE_DAYS * DAY
+    tables = [("events", "minute"), *((aggregate.name, "start") for aggregate in ALL)]
+    numbers = warehouse.rows(
+        "SELECT DISTINCT number FROM ("
+        + " UNION ALL ".join(
+            f"SELECT DISTINCT intDiv(toUnixTimestamp({column}), {size}) AS number FROM {{store}}.{table}"
+            for table, column in tables
+        )
+        + ") ORDER BY number"
+    )
+    for (number,) in numbers:
+        low, high = _clipped(number * size, (number + 1) * size, start, end)
+        if low < high:
+            yield low, high
+
+
+def _clipped(low: int, high: int, start: Moment, end: Moment) -> tuple[int, int]:
+    """A range of epoch seconds, cut to `[start, end)`."""
     if start is not None:
         low = max(low, int(start.timestamp()))
     if end is not None:
         high = min(high, int(end.timestamp()))
-    low -= low % DAY if start is None else 0
-    while low < high:
-        upper = min(high, low - low % DAY + SLICE_DAYS * DAY)
-        yield low, upper
-        low = upper
-
-
-def _extent(warehouse: Warehouse) -> tuple[int, int]:
-    """First and last moment of anything stored, epoch seconds, half-open."""
-    parts = ["SELECT min(minute) AS first, max(minute) + 60 AS last, count() AS rows FROM {store}.events"]
-    parts += [
-        f"SELECT min(start), max(start) + {SECONDS[aggregate.grain]}, count() FROM {{store}}.{aggregate.name}"
-        for aggregate in ALL
-    ]
-    [(low, high)] = warehouse.rows(
-        "SELECT toUnixTimestamp(min(first)), toUnixTimestamp(max(last)) FROM ("
-        + " UNION ALL ".join(parts)
-        + ") WHERE rows > 0"
-    )
-    return int(low), int(high)
+    return low, high
 
 
 def _whole_buckets(aggregate: Aggregate, low: int, high: int) -> tuple[int, int]:
@@ -116,8 +125,10 @@ def _whole_buckets(aggregate: Aggregate, low: int, high: int) -> tuple[int, int]
 
 def _differences(warehouse: Warehouse, start: Moment, end: Moment) -> list[Difference]:
     found: list[Difference] = []
+    for places in islice(_living_twice(warehouse, start, end), MAX_DIFFERENCES):
+        key = {"community_id": places[0].community_id, "event_id": places[0].event_id}
+        found.append(Difference("events", key, {"live": len(places)}, {"live": 1}))
     for low, high in slices(warehouse, start, end):
-        found += _living_twice(warehouse, low, high)
         for aggregate in ALL:
             found += _compare(warehouse, aggregate, *_whole_buckets(aggregate, low, high))
     unique = {_identity(difference): difference for difference in found}
@@ -167,26 +178,29 @@ def _shown(aggregate: Aggregate, side: str, measure: str) -> str:
     return f"finalizeAggregation({side}.{measure})" if measure in aggregate.sets else f"{side}.{measure}"
 
 
-def _living_twice(warehouse: Warehouse, low: int, high: int) -> Iterator[Difference]:
-    """Events of the range that have more than one live row, anywhere."""
-    rows = warehouse.query(
-        "SELECT community_id, event_id, count() AS live FROM {store}.events FINAL "
-        f"WHERE {in_range('minute', low, high)} GROUP BY community_id, event_id HAVING live > 1 LIMIT {MAX_DIFFERENCES}"
-    )
-    for row in rows:
-        key = {"community_id": row["community_id"], "event_id": row["event_id"]}
-        yield Difference("events", key, {"live": row["live"]}, {"live": 1})
-
-
-def _repair_events(warehouse: Warehouse, low: int, high: int, communities: Sequence[str]) -> None:
-    rows = warehouse.rows(
-        "SELECT community_id, event_id, groupArray((toUnixTimestamp(minute), version)) AS places FROM {store}.events FINAL "
-        f"WHERE {in_range('minute', low, high, communities)} GROUP BY community_id, event_id HAVING length(places) > 1"
-    )
-    remove_losers(
-        warehouse,
-        [[Version(community, event_id, *place) for place in places] for community, event_id, places in rows],
-    )
+def _living_twice(
+    warehouse: Warehouse, start: Moment, end: Moment, communities: Sequence[str] = ()
+) -> Iterator[list[Version]]:
+    """The live rows of each event of the range that has more than one, wherever in time the others are."""
+    chosen = in_range("minute", *_clipped(0, END_OF_TIME, start, end), communities)
+    [(count,)] = warehouse.rows(f"SELECT count() FROM {{store}}.events WHERE {chosen}")
+    turns = 1 + count // KEYS_AT_ONCE
+    for turn in range(turns):
+        some = f"event_key % {turns} = {turn}"
+        keys = warehouse.rows(
+            f"SELECT event_key FROM {{store}}.events FINAL WHERE {some} "
+            f"AND event_key IN (SELECT event_key FROM {{store}}.events WHERE {chosen} AND {some}) "
+            "GROUP BY event_key HAVING count() > 1"
+        )
+        for first in range(0, len(keys), KEYS_SHOWN):
+            part = np.array([key for (key,) in keys[first : first + KEYS_SHOWN]], np.uint64)
+            lives = warehouse.rows(
+                "SELECT community_id, event_id, groupArray((toUnixTimestamp(minute), version)) AS places "
+                f"FROM {{store}}.events FINAL WHERE event_key IN ({key_list(part)}) "
+                "GROUP BY community_id, event_id HAVING length(places) > 1"
+            )
+            for community, event_id, places in lives:
+                yield [Version(community, event_id, *place) for place in places]
 
 
 def moment(text: str) -> datetime:
