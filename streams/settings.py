@@ -29,13 +29,18 @@ class KafkaSettings(Section):
     topic_prefix: str = Field("community.", description="first part of every topic name and of the consumer groups")
     partitions: int = Field(4, ge=1, description="partitions of a family topic when `streams topics apply` creates it")
     replication_factor: int = Field(1, ge=1, description="copies of each partition when topics are created")
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    sasl_username: str = ""
-    sasl_password: SecretStr = SecretStr("")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="how clients speak to the brokers; a password without TLS is refused outside loopback"
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="how the password is proved"
+    )
+    sasl_username: str = Field("", description="user of the brokers")
+    sasl_password: SecretStr = Field(SecretStr(""), description="its password; never printed")
     ssl_cafile: Path | None = Field(None, description="PEM file of the authority that signed the brokers' certificates")
     idempotence: bool = Field(
-        False, description="idempotent producers; on with every Apache Kafka, off with the embedded broker, which has none"
+        False,
+        description="idempotent producers; on with every Apache Kafka, off with the embedded broker, which has none",
     )
     session_timeout_s: float = Field(10.0, gt=0, description="a worker silent for this long loses its partitions")
     commit_interval_s: float = Field(1.0, gt=0, description="how often acknowledged offsets are committed")
@@ -45,8 +50,8 @@ class WarehouseSettings(Section):
     """How to reach ClickHouse (a server, or the embedded warehouse: both speak HTTP)."""
 
     url: str = Field("http://127.0.0.1:8123", description="http(s)://host:port of the ClickHouse HTTP interface")
-    user: str = "default"
-    password: SecretStr = SecretStr("")
+    user: str = Field("default", description="user of ClickHouse")
+    password: SecretStr = Field(SecretStr(""), description="its password; never printed")
     database: str = Field(
         "community",
         pattern=r"^[a-z][a-z0-9_]{0,40}$",
@@ -69,17 +74,25 @@ class IngestSettings(Section):
     fetch_bytes: int = Field(4 << 20, ge=1 << 16, description="bytes of one partition in one fetch at the most")
     max_record_bytes: int = Field(1 << 20, ge=1024, description="a larger record is a dead letter")
     earliest_year: int = Field(1990, description="an event before this year is a dead letter")
-    max_future_skew_s: float = Field(300.0, ge=0, description="an event further ahead is flagged and bucketed by receive time")
+    max_future_skew_s: float = Field(
+        300.0, ge=0, description="an event further ahead is flagged and bucketed by receive time"
+    )
     max_future_days: float = Field(366.0, ge=0, description="an event this far ahead is a dead letter")
-    max_disorder_s: float = Field(10.0, ge=0, description="the watermark stays this far behind the latest event of a partition")
-    max_reject_ratio: float = Field(0.5, gt=0, le=1, description="a partition stops when more than this share is rejected")
+    max_disorder_s: float = Field(
+        10.0, ge=0, description="the watermark stays this far behind the latest event of a partition"
+    )
+    max_reject_ratio: float = Field(
+        0.5, gt=0, le=1, description="a partition stops when more than this share is rejected"
+    )
     reject_window: int = Field(1000, ge=10, description="records of one partition over which the share is taken")
 
 
 class RollupSettings(Section):
     """The way from facts to aggregates."""
 
-    minute_s: float = Field(0.5, ge=0, description="coalesce invalidations this long before minute buckets are recomputed")
+    minute_s: float = Field(
+        0.5, ge=0, description="coalesce invalidations this long before minute buckets are recomputed"
+    )
     hour_s: float = Field(2.0, ge=0, description="the same for hour buckets")
     day_s: float = Field(5.0, ge=0, description="the same for day buckets")
     duty: float = Field(0.5, gt=0, le=1, description="largest share of the time that recomputing may take")
@@ -88,10 +101,14 @@ class RollupSettings(Section):
 class WorkerSettings(Section):
     """The worker process."""
 
-    roles: tuple[Literal["ingest", "rollup"], ...] = ("ingest", "rollup")
+    roles: tuple[Literal["ingest", "rollup"], ...] = Field(
+        ("ingest", "rollup"), description="ingest stores facts, rollup recomputes numbers; one worker may do both"
+    )
     host: str = Field("127.0.0.1", description="address of /health and /metrics")
     port: int = Field(9108, ge=0, le=65535, description="port of /health and /metrics; 0 picks a free one")
-    stalled_after_s: float = Field(30.0, gt=0, description="/health fails when lag exists and offsets do not move for this long")
+    stalled_after_s: float = Field(
+        30.0, gt=0, description="/health fails when lag exists and offsets do not move for this long"
+    )
 
 
 class Settings(BaseSettings):
@@ -103,6 +120,8 @@ class Settings(BaseSettings):
         env_prefix="STREAMS_",
         env_nested_delimiter="__",
         env_file=".env",
+        # A .env may hold the variables of other programs too, docker compose's for one.
+        dotenv_filtering="match_prefix",
         toml_file=TOML_FILE,
     )
 
@@ -112,8 +131,10 @@ class Settings(BaseSettings):
     rollup: RollupSettings = RollupSettings()
     worker: WorkerSettings = WorkerSettings()
     data_dir: Path = Field(Path(".streams"), description="where the embedded warehouse keeps its files")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["auto", "json", "console"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least that is logged")
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="auto: console on a terminal, else JSON, one object a line"
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -104,7 +104,8 @@ class BatchDecoder:
         occurred = to_ms([events[index].occurred_at for index in valid])
         received = np.fromiter((records[index].timestamp for index in valid), np.int64, len(valid))
         future_ms = int(limits.max_future_skew_s * 1000)
-        received = np.where((received > 0) & (received <= now_ms + future_ms), received, now_ms)
+        believable = (received >= self.earliest_ms) & (received <= now_ms + future_ms)
+        received = np.where(believable, received, now_ms)
         ahead = occurred - received
         absurd = (occurred < self.earliest_ms) | (ahead > limits.max_future_days * DAY_MS)
         if absurd.any():
@@ -123,9 +124,18 @@ class BatchDecoder:
             occurred,
             received,
             ahead > future_ms,
-            [records[index].value or b"" for index in valid],
+            [content_of(records[index]) for index in valid],
         )
         return Decoded(batch, fact_table(family, [events[index] for index in valid], stamps), stamps.event_ms, dead)
+
+
+def content_of(record: Record) -> bytes:
+    """What tells two versions of an event apart: the value, and what a CloudEvent says in its headers."""
+    value = record.value or b""
+    if not record.headers:
+        return value
+    said = sorted((name.encode(), content or b"") for name, content in record.headers if name.startswith("ce_"))
+    return b"\0".join([value, *(part for header in said for part in header)])
 
 
 def absurd_time(occurred: Any, limits: IngestSettings) -> Rejected:

@@ -114,13 +114,12 @@ class Ingest:
         decoded: list[Decoded] = []
         for batch in batches:
             partition = (batch.topic, batch.partition)
-            if not self.is_current(batch.token) or self.progress.position(partition).stopped:
+            if not batch.records or not self.is_current(batch.token) or self.progress.position(partition).stopped:
                 continue
             part = await asyncio.to_thread(self.decoder.decode, batch, time.time_ns() // 1_000_000)
             metrics.BATCH_RECORDS.observe(len(batch.records))
             if self.trips(partition, part):
                 continue
-            self.progress.observe_events(partition, part.event_ms)
             decoded.append(part)
         return await asyncio.to_thread(assemble, decoded)
 
@@ -199,7 +198,10 @@ class Ingest:
             batch = part.batch
             if self.is_current(batch.token):
                 await self.acknowledge(batch.token)
-                self.progress.stored((batch.topic, batch.partition), batch.records[-1].offset + 1, now)
+                partition = (batch.topic, batch.partition)
+                # Here and not when it was decoded: the watermark speaks of what is stored.
+                self.progress.observe_events(partition, part.event_ms)
+                self.progress.stored(partition, batch.records[-1].offset + 1, now)
 
     async def write_progress(self) -> None:
         """Write the positions that changed, about once a second."""

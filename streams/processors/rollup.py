@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import numpy as np
 import structlog
 
 from streams import metrics
@@ -42,7 +43,7 @@ class Stage:
         """Mark buckets dirty on behalf of some batches."""
         size = SECONDS[self.grain]
         for community, starts in buckets.items():
-            self.dirty[community].update(start - start % size for start in starts)
+            self.dirty[community].update(starts if size == SECONDS["minute"] else starts_of(starts, size))
         self.waiting.extend(batches)
         if self.since is None:
             self.since = now
@@ -54,6 +55,13 @@ class Stage:
         taken = Stage(self.grain, self.interval_s, self.dirty, self.waiting, self.since, self.oldest_received_ms)
         self.dirty, self.waiting, self.since, self.oldest_received_ms = defaultdict(set), [], None, 0
         return taken
+
+
+def starts_of(moments: set[int], size: int) -> list[int]:
+    """Starts of the buckets of `size` seconds that contain some moments, each once."""
+    array = np.fromiter(moments, np.int64, len(moments))
+    starts: list[int] = np.unique(array - array % size).tolist()
+    return starts
 
 
 class Rollup:
@@ -114,7 +122,14 @@ class Rollup:
                 continue
             await self.flush(index)
             took = time.monotonic() - now
+            if self.quiet_at <= time.monotonic():
+                continue  # nobody to leave room for
             rest_until = time.monotonic() + took * (1 - self.settings.duty) / self.settings.duty
+
+    @property
+    def quiet_at(self) -> float:
+        """When nothing has come for as long as minutes are coalesced, monotonic clock."""
+        return self.last_offer + self.settings.minute_s
 
     def next_due(self) -> tuple[int | None, float]:
         """The stage that runs next and when, monotonic clock; (None, 0) when nothing is dirty.
@@ -122,12 +137,11 @@ class Rollup:
         Waiting saves work only while more is coming: once it is quiet for as long as minutes are coalesced, the larger
         grains follow at once.
         """
-        quiet_at = self.last_offer + self.settings.minute_s
         due: list[tuple[float, int]] = []
         for index, stage in enumerate(self.stages):
             if stage.since is not None:
                 at = stage.since + stage.interval_s
-                due.append((at if due else min(at, max(quiet_at, stage.since)), index))
+                due.append((at if due else min(at, max(self.quiet_at, stage.since)), index))
         if not due:
             return None, 0.0
         at, index = min(due)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from streams.aggregates.aggregate import json_literal
 
@@ -32,6 +33,11 @@ class Storage(Protocol):
         self, sql: str, parameters: dict[str, Any] | None = None, settings: dict[str, Any] | None = None
     ) -> list[Any]:
         """Rows of a query."""
+
+    def arrow(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, settings: Mapping[str, Any] | None = None
+    ) -> pa.Table:
+        """The same as columns."""
 
     def render(self, sql: str) -> str:
         """Fill in database names."""
@@ -72,7 +78,7 @@ def store_facts(warehouse: Storage, facts: pa.Table, block_id: int) -> Stored:
     )
     warehouse.insert(warehouse.render("{store}.event_keys"), seen, settings=PLAIN)
     # Looked up after the insert: of two writers that bring one event at the same time, at least the later sees both.
-    known = warehouse.rows(
+    known = warehouse.arrow(
         warehouse.render("""
             SELECT event_key, groupUniqArray(toUnixTimestamp(minute)) AS minutes, min(first_block) AS first
             FROM {store}.event_keys
@@ -81,11 +87,15 @@ def store_facts(warehouse: Storage, facts: pa.Table, block_id: int) -> Stored:
         + f") GROUP BY event_key HAVING first < {block_id} OR length(minutes) > 1",
         settings=LARGE,
     )
-    old = np.array([key for key, _, first in known if first < block_id], np.uint64)
+    known_keys = np.asarray(known["event_key"], np.uint64)
+    old = known_keys[np.asarray(known["first"]) < block_id]
     new = np.zeros(len(keys), np.bool_)
     new[first_rows[~np.isin(unique, old)]] = True
     stored = Stored(new)
-    moved = {int(key): minutes for key, minutes, _ in known if len(minutes) > 1}
+    several = pc.greater(pc.list_value_length(known["minutes"]), 1)
+    moved = dict(
+        zip(known["event_key"].filter(several).to_pylist(), known["minutes"].filter(several).to_pylist(), strict=True)
+    )
     if moved:
         settle_moved(warehouse, facts, moved, stored)
     return stored

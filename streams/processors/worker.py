@@ -13,13 +13,15 @@ import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import faust
 import structlog
+from aiokafka.consumer.fetcher import PartitionRecords
 from faust.transport.drivers.aiokafka import Consumer, Transport
 from faust.types import TP
 from faust.types import Message as FaustMessage
+from faust.types.tuples import ConsumerMessage
 from mode.supervisors import CrashingSupervisor
 
 from streams import metrics
@@ -41,6 +43,25 @@ LONGEST_REQUEST = 64 << 20
 END_OFFSETS_EVERY_S = 2.0
 
 
+class Fetched(NamedTuple):
+    """One record as it was fetched; headers are (name, bytes) pairs."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+def fetched(_: PartitionRecords, tp: TP, record: Any) -> Fetched:
+    """In place of aiokafka's own record, a frozen dataclass of eleven fields that takes longer than decoding it."""
+    return Fetched(
+        tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
+    )
+
+
 class BatchConsumer(Consumer):  # type: ignore[misc]
     """Faust's Kafka consumer, with one message per partition and fetch instead of one per record."""
 
@@ -58,9 +79,23 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             if batch and (active is None or tp in active or tp in self._buffered_partitions):
-                message = self._to_message(tp, batch[-1])
-                message.value = batch
-                yield tp, message
+                last = batch[-1]
+                yield (
+                    tp,
+                    ConsumerMessage(
+                        topic=tp.topic,
+                        partition=tp.partition,
+                        offset=last.offset,
+                        timestamp=last.timestamp / 1000,
+                        timestamp_type=0,
+                        headers=[],
+                        key=None,
+                        value=batch,
+                        checksum=None,
+                        tp=tp,
+                        generation_id=generation,
+                    ),
+                )
 
     async def take_back(self, records: Mapping[Any, Sequence[Any]]) -> None:
         """Fetch again what came in the middle of a rebalance and is dropped: go back to the last commit."""
@@ -249,6 +284,8 @@ def new_app(settings: Settings) -> faust.App:
         store="memory://",
         web_enabled=False,
     )
+    PartitionRecords._consumer_record = fetched
+    app._create_directories = lambda: None  # nothing of Faust's is kept on disk
     app.transport = BatchTransport(app.conf.broker_consumer, app)
     return app
 
