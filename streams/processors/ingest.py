@@ -65,7 +65,7 @@ class Ingest:
         prefix = settings.kafka.topic_prefix
         self.decoder = BatchDecoder({family.topic(prefix): family for family in ALL}, settings.ingest)
         self.breakers: dict[Partition, RejectBreaker] = {}
-        self.batches: asyncio.Queue[Batch] = asyncio.Queue(maxsize=16)
+        self.batches: asyncio.Queue[Batch] = asyncio.Queue(maxsize=4)
         self.blocks: asyncio.Queue[Block] = asyncio.Queue(maxsize=1)
 
     async def offer(self, batch: Batch) -> None:

@@ -1,0 +1,121 @@
+"""Ingest on the real engine: what is written in which order, and what progress says of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pipeline import Crash, Faults, Lab, Log
+
+pytestmark = pytest.mark.connected
+
+NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
+
+
+def publish(lab: Lab, log: Log, world: str, minutes: list[int], family: str = "message") -> None:
+    for minute in minutes:
+        event = {
+            "event_id": f"e{minute}",
+            "type": family,
+            "platform": "wechat",
+            "community_id": f"{world}tea",
+            "member_id": "ann",
+            "occurred_at": (NOON + timedelta(minutes=minute)).isoformat(),
+            "text": "hello",
+        }
+        received_ms = int((NOON + timedelta(days=1)).timestamp() * 1000)
+        log.append(lab.topic(family), f"{world}tea/ann".encode(), json.dumps(event).encode(), received_ms)
+
+
+def test_facts_then_dead_letters_then_invalidations_and_only_then_the_acknowledgement(lab: Lab) -> None:
+    world, log = lab.world(), Log(partitions=1)
+    publish(lab, log, world, [1])
+    log.append(lab.topic("message"), b"k", b"{", 1)
+    worker = lab.worker(log)
+    lab.run(worker.take_in())
+    assert [
+        "insert events",
+        "insert event_keys",
+        "insert dead_letters",
+        "publish dead_letters.v1",
+        "publish invalidations.v1",
+        "acknowledge events",
+    ] == worker.faults.names
+
+
+@pytest.mark.parametrize("kind", ["refused", "reply lost"])
+def test_a_warehouse_that_is_away_is_waited_for_and_never_makes_a_dead_letter(lab: Lab, kind: str) -> None:
+    for write in range(2):
+        world, log = lab.world(), Log(partitions=1)
+        publish(lab, log, world, [1, 2])
+        worker = lab.worker(log, Faults(write, kind))  # type: ignore[arg-type]
+        lab.run(worker.take_in())
+        rows = lab.warehouse.rows(f"SELECT count() FROM {{db}}.events WHERE community_id = '{world}tea'")
+        assert ([(2,)], 2, []) == (rows, log.committed[lab.topic("message"), 0], log.of(lab.dead_letter_topic))
+        assert worker.faults.fired
+
+
+def test_what_the_broker_does_not_take_is_not_acknowledged(lab: Lab) -> None:
+    log = Log(partitions=1)
+    publish(lab, log, lab.world(), [1])
+    worker = lab.worker(log, Faults(2))
+    with pytest.raises(Crash, match=r"invalidations\.v1"):
+        lab.run(worker.take_in())
+    assert 0 == log.committed[lab.topic("message"), 0]
+
+
+def test_the_watermark_speaks_of_what_is_stored_not_of_what_is_decoded(lab: Lab) -> None:
+    """The next block is decoded while this one is written."""
+    log, topic = Log(partitions=1), lab.topic("message")
+    publish(lab, log, lab.world(), [1, 2])
+    worker = lab.worker(log)
+    first, second = (lab.run(worker.ingest.decode(worker.fetch([topic], 1))) for _ in range(2))
+
+    def watermark() -> datetime:
+        rows = worker.progress.table([(topic, 0)], NOON).to_pylist()
+        return rows[0]["watermark"]
+
+    assert [] == worker.progress.take_changed()
+    lab.run(worker.ingest.write(first))
+    assert NOON + timedelta(seconds=50) == watermark()
+    lab.run(worker.ingest.write(second))
+    assert NOON + timedelta(seconds=110) == watermark()
+
+
+def test_a_batch_of_an_earlier_assignment_is_neither_decoded_nor_acknowledged(lab: Lab) -> None:
+    log, topic = Log(partitions=1), lab.topic("message")
+    world = lab.world()
+    publish(lab, log, world, [1, 2])
+    worker = lab.worker(log)
+    one, two = worker.fetch([topic], 1), worker.fetch([topic], 1)
+    block = lab.run(worker.ingest.decode(one))
+    worker.told = True
+    # Decoded before the partition went away: written, because that harms nobody; not acknowledged.
+    lab.run(worker.ingest.write(block))
+    assert [] == lab.run(worker.ingest.decode(two)).decoded
+    assert (0, []) == (log.committed[topic, 0], worker.progress.take_changed())
+    lab.drain(log)
+    rows = lab.warehouse.rows(f"SELECT count() FROM {{db}}.events WHERE community_id = '{world}tea'")
+    assert ([(2,)], 2) == (rows, log.committed[topic, 0])
+
+
+def test_several_partitions_and_families_share_one_insert(lab: Lab) -> None:
+    log = Log(place=lambda key: key[-1] % 3)
+    world = lab.world()
+    for family in ("message", "check_in"):
+        for minute in range(6):
+            event = {
+                "event_id": f"{family} {minute}",
+                "type": family,
+                "platform": "wechat",
+                "community_id": f"{world}tea",
+                "member_id": f"m{minute}",
+                "occurred_at": NOON.isoformat(),
+                "text": "x",
+            }
+            log.append(lab.topic(family), f"m{minute}".encode(), json.dumps(event).encode(), 0)
+    worker = lab.worker(log)
+    lab.run(worker.take_in())
+    assert ["insert events", "insert event_keys", "publish invalidations.v1"] == worker.faults.names[:3]
+    assert ["acknowledge events"] * 6 == worker.faults.names[3:]
