@@ -78,6 +78,11 @@ class Watched:
         with self.ledger.step("look up known ids" if "event_keys" in sql else "take a version"):
             return self.inner.rows(sql, parameters, settings)
 
+    def arrow(self, sql: str, parameters: Any = None, settings: Any = None) -> Any:
+        """Result of a query as columns."""
+        with self.ledger.step("look up known ids" if "event_keys" in sql else "read columns"):
+            return self.inner.arrow(sql, parameters, settings)
+
     def command(self, sql: str, parameters: Any = None, settings: Any = None) -> None:
         """Run a statement."""
         what = "remove vanished keys" if "is_deleted)" in sql else "recompute"
