@@ -1,0 +1,98 @@
+"""Recomputing: buckets are cut into statements, grains contain each other, versions never go back."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.aggregates import ALL, SECONDS, Aggregate
+from streams.processors.invalidations import MAX_MINUTES, Invalidation, decode, encode, of_minutes
+from streams.processors.recompute import VersionClock, chunks, coarser
+from streams.processors.rollup import Stage, starts_of
+
+BUCKETS = st.dictionaries(st.sampled_from("abcde"), st.sets(st.integers(0, 50).map(lambda n: n * 60)), max_size=5)
+
+
+@given(BUCKETS, st.integers(1, 20))
+def test_chunks_hold_every_bucket_once_and_are_full_but_for_the_last(buckets: dict[str, set[int]], size: int) -> None:
+    parts = list(chunks(buckets, size))
+    held = sorted((name, start) for part in parts for name, starts in part.items() for start in starts)
+    assert sorted((name, start) for name, starts in buckets.items() for start in starts) == held
+    sizes = [sum(len(starts) for starts in part.values()) for part in parts]
+    assert [size] * (len(parts) - 1) == sizes[:-1]
+    assert all(0 < count <= size for count in sizes)
+    assert all(starts for part in parts for starts in part.values())
+
+
+@pytest.mark.parametrize("aggregate", ALL, ids=lambda aggregate: aggregate.name)
+@given(st.sets(st.integers(0, 2**32 - 1), min_size=1))
+def test_a_coarser_bucket_contains_its_moments(aggregate: Aggregate, moments: set[int]) -> None:
+    size = SECONDS[aggregate.grain]
+    [starts] = coarser(aggregate, {"tea": moments}).values()
+    assert {moment - moment % size for moment in moments} == starts
+    assert all(any(start <= moment < start + size for start in starts) for moment in moments)
+
+
+@given(st.sets(st.integers(0, 2**32 - 1)), st.sampled_from(sorted(SECONDS.values())))
+def test_starts_of_buckets_are_each_named_once(moments: set[int], size: int) -> None:
+    assert sorted({moment - moment % size for moment in moments}) == starts_of(moments, size)
+
+
+class Clock:
+    """A warehouse of which only the clock is asked; it may stand still or go back."""
+
+    def __init__(self, *readings: int) -> None:
+        self.readings = list(readings)
+
+    def rows(self, sql: str) -> list[tuple[int]]:
+        return [(self.readings.pop(0),)]
+
+
+@given(st.lists(st.integers(1, 2**60), min_size=1))
+def test_versions_only_ever_grow_even_when_the_clock_does_not(readings: list[int]) -> None:
+    clock = VersionClock(Clock(*readings))  # type: ignore[arg-type]
+    taken = [clock.take() for _ in readings]
+    assert sorted(set(taken)) == taken
+    assert taken[0] == readings[0]
+    assert all(version >= reading for version, reading in zip(taken, readings, strict=True))
+
+
+def test_a_stage_gathers_until_it_is_taken_and_then_starts_anew() -> None:
+    stage = Stage("hour", interval_s=2.0)
+    assert stage.since is None
+    now = time.monotonic()
+    stage.add({"tea": {0, 60, 3600}}, [], now, received_ms=50)
+    stage.add({"tea": {7200}, "pot": {3660}}, [], now + 1, received_ms=40)
+    # Since the first, however many come after it: nothing waits for ever.
+    assert now == stage.since
+    taken = stage.take()
+    assert ({"tea": {0, 3600, 7200}, "pot": {3600}}, 40) == (dict(taken.dirty), taken.oldest_received_ms)
+    assert (None, {}, []) == (stage.since, dict(stage.dirty), stage.waiting)
+
+
+@given(st.text(), st.sets(st.integers(0, 2**32 - 1)), st.integers(0, 2**50))
+def test_invalidations_come_back_as_they_were_sent(community: str, minutes: set[int], received_at: int) -> None:
+    sent = list(of_minutes(community, minutes, received_at))
+    assert sent == [decode(encode(each)) for each in sent]
+    assert sorted(minutes) == [minute for each in sent for minute in each.minutes]
+
+
+def test_no_invalidation_is_larger_than_a_broker_takes() -> None:
+    minutes = range(2**32 - 60 * (2 * MAX_MINUTES + 1), 2**32, 60)
+    parts = list(of_minutes("c" * 128, minutes, 2**50))
+    assert [MAX_MINUTES, MAX_MINUTES, 1] == [len(part.minutes) for part in parts]
+    assert max(len(encode(part)) for part in parts) < 1 << 20
+
+
+@pytest.mark.parametrize("value", [None, b"", b"{}", b'{"community_id": 1, "minutes": []}', b"\xff"])
+def test_what_is_no_invalidation_is_an_error(value: bytes | None) -> None:
+    with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
+        decode(value)
+
+
+def test_an_invalidation_says_no_numbers() -> None:
+    assert {"community_id", "minutes", "received_at"} == set(Invalidation.__struct_fields__)
