@@ -118,9 +118,25 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
         self._acked[tp] = [max(offset, *self._acked[tp])] if self._acked[tp] else [offset]
         self._n_acked += 1
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Forget what was stored under an earlier assignment: another worker may have committed more since."""
+        self._acked.clear()
+        await super().on_partitions_assigned(assigned, generation_id)
+
     def _new_offset(self, tp: TP) -> int | None:
         acked = self._acked[tp]
-        return acked.pop() + 1 if acked else None
+        # In a rebalance it is open whose partitions these are, and the broker takes a commit from any member.
+        return acked.pop() + 1 if acked and not self.app.rebalancing else None
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        self._committing_for = self.app.consumer_generation_id
+        return bool(await super()._commit_offsets(offsets, start_new_transaction))
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        # Faust flushes its producer first, which may take longer than a rebalance.
+        if self._committing_for != self.app.consumer_generation_id:
+            return False
+        return bool(await super()._commit(offsets))
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """A batch spans offsets; gaps between batches need no bookkeeping because batches are settled in order."""
