@@ -63,6 +63,10 @@ class Broker:
         self.sought |= {tp: offset for tp, offset in self.committed.items() if offset}
         return self.committed
 
+    async def commit(self, offsets: dict[TP, int]) -> bool:
+        self.sent.append(dict(offsets))
+        return True
+
     def seek(self, tp: TP, offset: int) -> None:
         self.sought[tp] = offset
 
@@ -158,6 +162,38 @@ async def test_a_commit_never_goes_back(app):
     consumer.durable(ONE, 12)
     consumer.durable(ONE, 11)
     assert {ONE: 13} == committable(consumer)
+
+
+async def test_nothing_is_committed_while_partitions_change_hands(app):
+    consumer = consumer_of(app)
+    consumer.durable(ONE, 9)
+    app.rebalancing = True
+    assert {} == committable(consumer)
+    app.rebalancing = False
+    assert {ONE: 10} == committable(consumer)
+
+
+async def test_what_was_stored_under_an_earlier_assignment_is_not_committed_under_the_next(app):
+    """Another worker may have owned the partition in between, and have committed more."""
+    consumer = consumer_of(app)
+    Broker(consumer, {}, {ONE: 63})
+    await consumer.on_partitions_revoked({ONE})
+    consumer.durable(ONE, 30)  # its write was under way when the partition was revoked
+    await consumer.on_partitions_assigned({ONE}, 4)
+    assert {} == committable(consumer)
+
+
+async def test_a_commit_that_a_rebalance_overtakes_is_given_up(app):
+    consumer = consumer_of(app)
+    broker = Broker(consumer, {}, {ONE: 5})
+    assert await consumer._commit_offsets({ONE: 10})
+
+    async def flush() -> None:
+        app.consumer_generation_id = 4
+
+    app.producer.flush = flush
+    assert not await consumer._commit_offsets({ONE: 12})
+    assert [{ONE: 10}] == broker.sent
 
 
 async def test_the_records_between_two_batches_are_no_reason_to_commit_past_work_in_flight(app):

@@ -58,12 +58,12 @@ def one_comes_back(deployment: Deployment, step: str) -> Verdict:
     number = ZOMBIES.index(step)
     published = traffic(40 + number, EVENTS, moved=0.04)
     third = len(published.records) // 3
-    with Lane(deployment, f"zombie{number}", kafka__partitions=4) as lane:
-        zombie, other = lane.start(plan=Plan(step, nth=3, hold_s=0.4, kill=False)), lane.start()
+    with Lane(deployment, f"zombie{number}", kafka__partitions=4, ingest__max_rows=60) as lane:
+        zombie, other = lane.start(plan=Plan(step, nth=2, hold_s=0.4, kill=False)), lane.start()
         for worker in (zombie, other):
             worker.wait_for("partitions assigned", 60)
         lane.publish(published.records[:third])
-        zombie.wait_for(step, 60, times=3)
+        zombie.wait_for(step, 60, times=2)
         zombie.signal(signal.SIGSTOP)
         before = assigned(other)
         lane.publish(published.records[third : 2 * third])
