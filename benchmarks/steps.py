@@ -28,14 +28,16 @@ from streams.processors.store import store_facts
 from streams.settings import Settings
 from streams.topics import ALL
 
+PARTS = 5
+STORE = "store (all statements)"
+
 
 @dataclass(slots=True)
 class Spent:
-    """CPU seconds of this process and of the warehouse, seconds elapsed, and how often."""
+    """CPU seconds of this process and of the warehouse (the latter in each fifth of the events), and how often."""
 
     here: float = 0.0
-    warehouse: float = 0.0
-    elapsed: float = 0.0
+    warehouse: list[float] = field(default_factory=lambda: [0.0] * PARTS)
     times: int = 0
 
 
@@ -44,19 +46,23 @@ class Ledger:
     """What each step has cost."""
 
     warehouse: psutil.Process
+    part: int = 0
     spent: dict[str, Spent] = field(default_factory=lambda: defaultdict(Spent))
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Account what happens inside to a step."""
-        before = self.warehouse.cpu_times()
-        here, started = time.process_time(), time.monotonic()
+        before, here = self.cpu(), time.process_time()
         yield
-        spent, after = self.spent[name], self.warehouse.cpu_times()
+        spent = self.spent[name]
         spent.here += time.process_time() - here
-        spent.elapsed += time.monotonic() - started
-        spent.warehouse += after.user + after.system - before.user - before.system
+        spent.warehouse[self.part] += self.cpu() - before
         spent.times += 1
+
+    def cpu(self) -> float:
+        """CPU seconds of the warehouse until now."""
+        times = self.warehouse.cpu_times()
+        return float(times.user + times.system)
 
 
 class Watched:
@@ -125,13 +131,15 @@ def measure(count: int, rows: int) -> str:
         warehouse: Any = Watched(plain, ledger)
         decoder = BatchDecoder({family.topic(settings.kafka.topic_prefix): family for family in ALL}, settings.ingest)
         clock = VersionClock(warehouse)
-        began = ledger.warehouse.cpu_times()
+        whole = [0.0] * PARTS
+        done, before = 0, ledger.cpu()
         for batches in blocks(settings, read(count), rows):
+            ledger.part = min(PARTS - 1, done * PARTS // count)
             with ledger.step("decode and columns"):
                 decoded = [decoder.decode(batch, time.time_ns() // 1_000_000) for batch in batches]
             with ledger.step("one block of all families, its minutes"):
                 block = assemble(decoded)
-            with ledger.step("store (all statements)"):
+            with ledger.step(STORE):
                 store_facts(warehouse, block.facts, time.time_ns())
             with ledger.step("encode invalidations"):
                 for community, minutes in block.minutes.items():
@@ -142,15 +150,29 @@ def measure(count: int, rows: int) -> str:
                     if aggregate.grain == grain:
                         warehouse.label = aggregate.name
                         recompute(warehouse, aggregate, coarser(aggregate, block.minutes), version)
-        ended = ledger.warehouse.cpu_times()
-    whole = ended.user + ended.system - began.user - began.system
-    told = sum(spent.warehouse for name, spent in ledger.spent.items() if name != "store (all statements)")
+            done += block.records
+            now = ledger.cpu()
+            whole[ledger.part] += now - before
+            before = now
+    spent = dict(ledger.spent)
+    merges = Spent()
+    told = [each.warehouse for name, each in spent.items() if name != STORE]
+    merges.warehouse = [all_of - sum(parts) for all_of, parts in zip(whole, zip(*told, strict=True), strict=True)]
+    spent["in the background, merging"] = merges
+    inner = ("insert into", "look up")  # parts of storing
+    everything = Spent(sum(each.here for name, each in spent.items() if not name.startswith(inner)), whole)
+    spent["**together**"] = everything
+    return report(spent, count)
+
+
+def report(spent: dict[str, Spent], count: int) -> str:
+    """A table in Markdown, microseconds by event."""
     lines = [
-        "| Step | CPU of the client, us/event | CPU of the warehouse, us/event | elapsed, us/event | times |",
-        "|---|---|---|---|---|",
+        "| Step | client CPU us/event | warehouse CPU us/event | in the first fifth | in the last fifth | times |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
-    for name, spent in ledger.spent.items():
-        each = [f"{part / count * 1e6:.2f}" for part in (spent.here, spent.warehouse, spent.elapsed)]
-        lines.append(f"| {name} | {' | '.join(each)} | {spent.times} |")
-    lines.append(f"| warehouse in between (merges) | | {(whole - told) / count * 1e6:.2f} | | |")
+    for name, each in spent.items():
+        first, last = each.warehouse[0] * PARTS, each.warehouse[-1] * PARTS
+        shown = [f"{part / count * 1e6:.2f}" for part in (each.here, sum(each.warehouse), first, last)]
+        lines.append(f"| {name} | {' | '.join(shown)} | {each.times or ''} |")
     return "\n".join(lines)
