@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,11 +79,10 @@ def two_writers() -> None:
 
 
 def versions_from_the_workers_own_clock() -> None:
-    """Odd processes run an hour ahead."""
+    """A clock that runs an hour ahead; the next worker's does not."""
     from streams.processors.recompute import VersionClock
 
-    ahead_us = 3_600_000_000 * (os.getpid() % 2)
-    VersionClock.take = lambda self: time.time_ns() // 1000 + ahead_us  # type: ignore[method-assign]
+    VersionClock.take = lambda self: time.time_ns() // 1000 + 3_600_000_000  # type: ignore[method-assign]
 
 
 def recompute_without_final() -> None:
@@ -92,6 +90,17 @@ def recompute_without_final() -> None:
 
     template = recompute.template
     recompute.template = lambda name: template(name).replace(" FINAL", "")  # type: ignore[assignment]
+
+
+def vanished_buckets_stay() -> None:
+    from streams.clickhouse import Warehouse
+
+    command = Warehouse.command
+
+    def mutated(self: Warehouse, sql: str, *rest: Any, **more: Any) -> Any:
+        return None if "1 AS is_deleted" in sql else command(self, sql, *rest, **more)
+
+    Warehouse.command = mutated  # type: ignore[method-assign]
 
 
 def moved_events_live_twice() -> None:
@@ -129,6 +138,7 @@ MUTANTS: dict[str, Mutant] = {
         (two_writers, "one block written after another"),
         (versions_from_the_workers_own_clock, "versions from the warehouse's clock"),
         (recompute_without_final, "recompute with FINAL"),
+        (vanished_buckets_stay, "remove buckets whose last event has left"),
         (moved_events_live_twice, "one live row of a moved event"),
         (one_bad_record_fails_its_batch, "a bad record harms no other"),
         (no_circuit_breaker, "circuit breaker"),

@@ -36,8 +36,8 @@ class Course:
 
     def __str__(self) -> str:
         return (
-            f"{self.published_meanwhile:,} records published meanwhile, worker at most {self.peak_rss / 2**20:.0f} MiB, "
-            f"stored again after {self.resumed_s:.1f} s; {self.verdict}"
+            f"{self.published_meanwhile:,} records published meanwhile, {self.retries} retries, worker at most "
+            f"{self.peak_rss / 2**20:.0f} MiB, stored again after {self.resumed_s:.1f} s; {self.verdict}"
         )
 
 
@@ -118,7 +118,6 @@ def hold_against(course: Course, capsys: pytest.CaptureFixture[str], what: str) 
     with capsys.disabled():
         print(f"\n{what}: {course}")
     assert course.verdict.clean, course
-    assert course.published_meanwhile > 0
     assert course.peak_rss < LIMIT, course
 
 
@@ -128,6 +127,7 @@ def test_a_warehouse_that_hangs_for_20_seconds_under_load_costs_nothing(own, cap
         course = suffer(lane, traffic(51, 30_000), own.warehouse_paused, away_s=20)
         hold_against(course, capsys, "warehouse stopped for 20 s")
         assert course.survived, lane.workers[0].log_tail()
+        assert course.published_meanwhile > 0
         assert course.retries > 0, lane.workers[0].log_tail()
 
 
@@ -136,6 +136,7 @@ def test_a_warehouse_that_is_killed_and_started_again_costs_nothing(own, capsys)
         course = suffer(lane, traffic(52, 10_000), own.warehouse_killed, away_s=5)
         hold_against(course, capsys, "warehouse killed, away for 5 s")
         assert course.survived, lane.workers[0].log_tail()
+        assert course.published_meanwhile > 0
         assert course.retries > 0, lane.workers[0].log_tail()
 
 
