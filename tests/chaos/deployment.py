@@ -171,7 +171,7 @@ def lane_settings(deployment: Deployment, name: str, changes: dict[str, object])
         "kafka": {
             "bootstrap": deployment.bootstrap,
             "topic_prefix": f"{name}.",
-            "session_timeout_s": 1.0,
+            "session_timeout_s": 6.0 if deployment.outside else 1.0,  # Apache Kafka takes no less than 6
             "commit_interval_s": 0.15,
             "partitions": 2,
         },
