@@ -14,7 +14,7 @@ import numpy as np
 from streams.aggregates import ALL, SECONDS, Aggregate
 from streams.aggregates.aggregate import in_range, recompute_select
 from streams.clickhouse import Warehouse
-from streams.processors.recompute import VersionClock, replace_where, template
+from streams.processors.recompute import VersionClock, remove_vanished, template, write_rows
 from streams.processors.store import Version, key_list, remove_losers
 from streams.settings import Settings
 
@@ -83,7 +83,8 @@ def restate(
         for low, high in slices(warehouse, start, end):
             target = in_range("start", *_whole_buckets(aggregate, low, high), communities)
             source = in_range(aggregate.time_column, *_whole_buckets(aggregate, low, high), communities)
-            replace_where(warehouse, aggregate, source, target, version)
+            write_rows(warehouse, aggregate, source, version)
+            remove_vanished(warehouse, aggregate, target, version)
             [(stored,)] = warehouse.rows(
                 f"SELECT uniqExact(community_id, start) FROM {{store}}.{aggregate.name} FINAL WHERE {target}"
             )

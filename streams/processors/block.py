@@ -6,7 +6,7 @@ Every record of a batch ends in exactly one place: a fact or a dead letter.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from streams.dead_letters import DeadLetter, dead_letter
-from streams.processors.facts import Int64s, Stamps, fact_table, to_ms, united
+from streams.processors.facts import Int64s, Stamps, fact_table, minutes_of, to_ms, united
 from streams.settings import IngestSettings
 from streams.topics import Family
 from streams.topics.decode import Decoder
@@ -69,6 +69,8 @@ class Block:
     dead_letters: list[DeadLetter]
     minutes: dict[str, set[int]]
     """Community -> starts of minutes (epoch s) that its facts touch."""
+    replaced: dict[str, set[int]] = field(default_factory=dict)
+    """Those of them in which a fact took the place of another, or left: a key may have vanished there."""
 
     @property
     def records(self) -> int:
@@ -167,16 +169,3 @@ def assemble(decoded: Sequence[Decoded]) -> Block:
     facts = united(tables) if tables else None
     letters = [letter for part in decoded for letter in part.dead_letters]
     return Block(list(decoded), facts, letters, minutes_of(facts) if facts is not None else {})
-
-
-def minutes_of(facts: pa.Table) -> dict[str, set[int]]:
-    """Community -> the minutes its facts fall into, epoch seconds."""
-    communities = facts["community_id"].combine_chunks()
-    codes = np.asarray(communities.indices).astype(np.int64)
-    minutes = np.asarray(facts["minute"].cast(pa.int64()))
-    pairs = np.unique(codes << 40 | minutes)
-    names = communities.dictionary.to_pylist()
-    of_pair = pairs >> 40
-    starts = np.flatnonzero(np.diff(of_pair, prepend=-1))
-    groups = np.split(pairs & ((1 << 40) - 1), starts[1:])
-    return {names[of_pair[start]]: set(group.tolist()) for start, group in zip(starts, groups, strict=True)}

@@ -231,3 +231,16 @@ def _with_extra(text: str, field: str, value: Any) -> str:
         return text
     kept = msgspec.json.decode(text) if text else {}
     return msgspec.json.encode({**kept, field: value}).decode()
+
+
+def minutes_of(facts: pa.Table) -> dict[str, set[int]]:
+    """Community -> the minutes its facts fall into, epoch seconds."""
+    communities = facts["community_id"].combine_chunks()
+    codes = np.asarray(communities.indices).astype(np.int64)
+    minutes = np.asarray(facts["minute"].cast(pa.int64()))
+    pairs = np.unique(codes << 40 | minutes)
+    names = communities.dictionary.to_pylist()
+    of_pair = pairs >> 40
+    starts = np.flatnonzero(np.diff(of_pair, prepend=-1))
+    groups = np.split(pairs & ((1 << 40) - 1), starts[1:])
+    return {names[of_pair[start]]: set(group.tolist()) for start, group in zip(starts, groups, strict=True)}

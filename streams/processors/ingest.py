@@ -157,7 +157,8 @@ class Ingest:
             metrics.INSERT_SECONDS.observe(time.monotonic() - started)
             metrics.BLOCK_ROWS.observe(facts.num_rows)
             metrics.INGEST_LATENCY_SECONDS.observe(max(0.0, time.time() - block.oldest_received_ms / 1000))
-            for community, minutes in stored.minutes.items():
+            block.replaced = stored.replaced
+            for community, minutes in stored.replaced.items():
                 block.minutes.setdefault(community, set()).update(minutes)
         if block.dead_letters:
             await self.write_dead_letters(block)
@@ -186,7 +187,7 @@ class Ingest:
             [
                 Message(topic, community.encode(), invalidations.encode(part))
                 for community, minutes in block.minutes.items()
-                for part in invalidations.of_minutes(community, minutes, received)
+                for part in invalidations.of_minutes(community, minutes, block.replaced.get(community, ()), received)
             ]
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
@@ -13,6 +13,8 @@ class Invalidation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     community_id: str
     minutes: list[int]
     """Starts of minutes, epoch seconds."""
+    replaced: list[int] = []
+    """Those of them in which a fact was replaced or left. Elsewhere facts only came: no key can have vanished."""
     received_at: int = 0
     """Kafka timestamp (ms) of the oldest record behind it: how long it took until the numbers were right again."""
 
@@ -34,8 +36,11 @@ def decode(value: bytes | None) -> Invalidation:
     return _decoder.decode(value or b"")
 
 
-def of_minutes(community_id: str, minutes: Iterable[int], received_at: int) -> Iterator[Invalidation]:
+def of_minutes(
+    community_id: str, minutes: Iterable[int], replaced: Collection[int], received_at: int
+) -> Iterator[Invalidation]:
     """Invalidations that name all of these minutes, earliest first."""
     ordered = sorted(minutes)
     for start in range(0, len(ordered), MAX_MINUTES):
-        yield Invalidation(community_id, ordered[start : start + MAX_MINUTES], received_at)
+        part = ordered[start : start + MAX_MINUTES]
+        yield Invalidation(community_id, part, [minute for minute in part if minute in replaced], received_at)

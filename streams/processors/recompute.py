@@ -60,44 +60,49 @@ class VersionClock:
         return self._last
 
 
-def recompute(warehouse: Warehouse, aggregate: Aggregate, buckets: Buckets, version: int) -> int:
-    """Replace buckets of one aggregate by what the facts (or its source) say now; returns how many. Safe to repeat."""
+def recompute(warehouse: Warehouse, aggregate: Aggregate, dirty: Buckets, replaced: Buckets, version: int) -> int:
+    """Replace dirty buckets of one aggregate by what the facts (or its source) say now; returns how many.
+
+    Keys that vanished are removed from the `replaced` ones: where facts only came, none can have. Safe to repeat.
+    """
     started = time.monotonic()
     count = 0
-    for part in chunks(buckets, MAX_BUCKETS):
+    for part in chunks(dirty, MAX_BUCKETS):
         count += sum(len(starts) for starts in part.values())
-        replace_where(
-            warehouse,
-            aggregate,
-            in_buckets(aggregate.grain, aggregate.time_column, part),
-            in_buckets("minute", "start", part),
-            version,
-        )
+        write_rows(warehouse, aggregate, in_buckets(aggregate.grain, aggregate.time_column, part), version)
+    for part in chunks(replaced, MAX_BUCKETS):
+        remove_vanished(warehouse, aggregate, in_buckets("minute", "start", part), version)
     metrics.RECOMPUTED_BUCKETS.labels(aggregate.name).inc(count)
     metrics.RECOMPUTE_SECONDS.labels(aggregate.name).observe(time.monotonic() - started)
     return count
 
 
-def replace_where(
-    warehouse: Warehouse, aggregate: Aggregate, source_where: str, target_where: str, version: int
-) -> None:
-    """Replace what `target_where` chooses by what is computed from the source rows that `source_where` chooses."""
-    table = warehouse.render(f"{{store}}.{aggregate.name}")
+def write_rows(warehouse: Warehouse, aggregate: Aggregate, source_where: str, version: int) -> None:
+    """Write what is computed from the source rows that `source_where` chooses: whole buckets, or they would shrink."""
     columns = ", ".join((*aggregate.keys, *aggregate.measures))
     select = recompute_select(warehouse.render(template(aggregate.rollup_sql)), aggregate, source_where)
     warehouse.command(
-        f"INSERT INTO {table} ({columns}, version) SELECT {columns}, {version} FROM ({select})",
+        f"INSERT INTO {table_of(warehouse, aggregate)} ({columns}, version) "
+        f"SELECT {columns}, {version} FROM ({select})",
         settings=LARGE,
     )
-    # What still has an older version was not among the rows just written: its key is gone from the facts. Only keys are
-    # read, because measures (sets of members) are most of a row. The column is qualified because a plain `version`
-    # would mean the new one, which has the same name in the SELECT.
-    keys = ", ".join(aggregate.keys)
+
+
+def remove_vanished(warehouse: Warehouse, aggregate: Aggregate, where: str, version: int) -> None:
+    """Remove what still has an older version in buckets just written: its key is no longer in the facts."""
+    # Only keys are read, because measures (sets of members) are most of a row. The column is qualified because a plain
+    # `version` would mean the new one, which has the same name in the SELECT.
+    keys, table = ", ".join(aggregate.keys), table_of(warehouse, aggregate)
     warehouse.command(
         f"INSERT INTO {table} ({keys}, version, is_deleted) SELECT {keys}, {version} AS version, 1 AS is_deleted "
-        f"FROM {table} AS stored FINAL WHERE {target_where} AND stored.version < {version}",
+        f"FROM {table} AS stored FINAL WHERE {where} AND stored.version < {version}",
         settings=LARGE,
     )
+
+
+def table_of(warehouse: Warehouse, aggregate: Aggregate) -> str:
+    """Qualified name of an aggregate's table."""
+    return warehouse.render(f"{{store}}.{aggregate.name}")
 
 
 def chunks(buckets: Buckets, size: int) -> Iterator[dict[str, list[int]]]:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,9 @@ from streams.settings import RollupSettings
 
 log = structlog.get_logger()
 
+Marks = Mapping[str, set[int]]
+"""Community -> starts of buckets, epoch seconds."""
+
 GRAINS: tuple[Grain, ...] = ("minute", "hour", "day")
 
 
@@ -35,15 +39,17 @@ class Stage:
     grain: Grain
     interval_s: float
     dirty: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    replaced: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     waiting: list[Batch] = field(default_factory=list)
     since: float | None = None
     oldest_received_ms: int = 0
 
-    def add(self, buckets: Mapping[str, set[int]], batches: Sequence[Batch], now: float, received_ms: int = 0) -> None:
-        """Mark buckets dirty on behalf of some batches."""
+    def add(self, dirty: Marks, replaced: Marks, batches: Sequence[Batch], now: float, received_ms: int = 0) -> None:
+        """Mark buckets dirty on behalf of some batches, and those of them in which keys may have vanished."""
         size = SECONDS[self.grain]
-        for community, starts in buckets.items():
-            self.dirty[community].update(starts if size == SECONDS["minute"] else starts_of(starts, size))
+        for marks, more in ((self.dirty, dirty), (self.replaced, replaced)):
+            for community, starts in more.items():
+                marks[community].update(starts if size == SECONDS["minute"] else starts_of(starts, size))
         self.waiting.extend(batches)
         if self.since is None:
             self.since = now
@@ -52,8 +58,9 @@ class Stage:
 
     def take(self) -> Stage:
         """Everything that is dirty now; what comes later is for the next run."""
-        taken = Stage(self.grain, self.interval_s, self.dirty, self.waiting, self.since, self.oldest_received_ms)
-        self.dirty, self.waiting, self.since, self.oldest_received_ms = defaultdict(set), [], None, 0
+        taken = copy(self)
+        self.dirty, self.replaced = defaultdict(set), defaultdict(set)
+        self.waiting, self.since, self.oldest_received_ms = [], None, 0
         return taken
 
 
@@ -89,6 +96,7 @@ class Rollup:
     async def offer(self, batch: Batch) -> None:
         """Mark what a batch of invalidations says; never waits, because coalescing is what bounds the memory."""
         touched: dict[str, set[int]] = defaultdict(set)
+        replaced: dict[str, set[int]] = defaultdict(set)
         oldest = 0
         for record in batch.records:
             try:
@@ -99,10 +107,12 @@ class Rollup:
                 log.error("unreadable invalidation; run `streams reconcile`", offset=record.offset, error=str(error))
                 continue
             touched[invalidation.community_id].update(invalidation.minutes)
+            if invalidation.replaced:
+                replaced[invalidation.community_id].update(invalidation.replaced)
             if invalidation.received_at:
                 oldest = min(oldest or invalidation.received_at, invalidation.received_at)
         self.last_offer = time.monotonic()
-        self.stages[0].add(touched, [batch], self.last_offer, oldest)
+        self.stages[0].add(touched, replaced, [batch], self.last_offer, oldest)
         self.wake.set()
 
     async def run(self) -> None:
@@ -157,7 +167,7 @@ class Rollup:
         for batch in taken.waiting:
             self.progress.moved((batch.topic, batch.partition), now)
         if index + 1 < len(self.stages):
-            self.stages[index + 1].add(taken.dirty, taken.waiting, now)
+            self.stages[index + 1].add(taken.dirty, taken.replaced, taken.waiting, now)
             return
         for batch in taken.waiting:
             if self.is_current(batch.token):
@@ -169,4 +179,4 @@ class Rollup:
         version = self.versions.take()
         for aggregate in ALL:
             if aggregate.grain == stage.grain:
-                recompute(self.warehouse, aggregate, stage.dirty, version)
+                recompute(self.warehouse, aggregate, stage.dirty, stage.replaced, version)

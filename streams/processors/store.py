@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from streams.aggregates.aggregate import json_literal
+from streams.processors.facts import minutes_of
 
 LARGE = {"max_query_size": 1 << 28}
 # Collapsing rows of one insert costs twice the insert itself, and FINAL does it anyway.
@@ -45,11 +46,14 @@ class Storage(Protocol):
 
 @dataclass(slots=True)
 class Stored:
-    """What came of a block: which rows brought a new event, and minutes that it changed beside its own."""
+    """What came of a block: which rows brought a new event, and where facts were replaced.
+
+    `replaced` maps communities to minutes, the block's own or others, in which a fact took another's place or left.
+    """
 
     new: np.ndarray[Any, np.dtype[np.bool_]]
+    replaced: dict[str, set[int]]
     moved: int = 0
-    minutes: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
 
 
 class Version(NamedTuple):
@@ -67,7 +71,7 @@ def store_facts(warehouse: Storage, facts: pa.Table, block_id: int) -> Stored:
     `block_id` grows with time: an id that an earlier block brought is a duplicate. Safe to repeat at any point.
     """
     keys = np.asarray(facts["event_key"])
-    unique, first_rows = np.unique(keys, return_index=True)
+    unique, first_rows, position = np.unique(keys, return_index=True, return_inverse=True)
     warehouse.insert(warehouse.render("{store}.events"), facts, settings=PLAIN)
     seen = pa.table(
         {
@@ -90,8 +94,11 @@ def store_facts(warehouse: Storage, facts: pa.Table, block_id: int) -> Stored:
     known_keys = np.asarray(known["event_key"], np.uint64)
     old = known_keys[np.asarray(known["first"]) < block_id]
     new = np.zeros(len(keys), np.bool_)
-    new[first_rows[~np.isin(unique, old)]] = True
-    stored = Stored(new)
+    is_old = np.isin(unique, old)
+    new[first_rows[~is_old]] = True
+    versions = np.asarray(facts["version"])
+    replacing = is_old[position] | (versions != versions[first_rows][position])
+    stored = Stored(new, minutes_of(facts.filter(pa.array(replacing))) if replacing.any() else {})
     several = pc.greater(pc.list_value_length(known["minutes"]), 1)
     moved = dict(
         zip(known["event_key"].filter(several).to_pylist(), known["minutes"].filter(several).to_pylist(), strict=True)
@@ -116,7 +123,7 @@ def settle_moved(warehouse: Storage, facts: pa.Table, moved: dict[int, list[int]
     rows = facts.select(["event_key", "community_id", "event_id"]).take(pa.array(positions)).to_pylist()
     wanted = {(row["community_id"], row["event_id"]): moved[row["event_key"]] for row in rows}
     for (community, _), minutes in wanted.items():
-        stored.minutes[community].update(minutes)
+        stored.replaced.setdefault(community, set()).update(minutes)
     places = [(community, minute, event_id) for (community, event_id), minutes in wanted.items() for minute in minutes]
     literal = json_literal(places)
     alive: dict[tuple[str, str], list[Version]] = defaultdict(list)

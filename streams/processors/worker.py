@@ -293,7 +293,7 @@ def new_app(settings: Settings) -> faust.App:
         consumer_auto_offset_reset="earliest",
         producer_max_request_size=LONGEST_REQUEST,
         producer_acks=-1,
-        stream_buffer_maxsize=8,
+        stream_buffer_maxsize=4,
         stream_wait_empty=False,
         topic_allow_declare=False,
         topic_disable_leader=True,

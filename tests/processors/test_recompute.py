@@ -65,25 +65,26 @@ def test_a_stage_gathers_until_it_is_taken_and_then_starts_anew() -> None:
     stage = Stage("hour", interval_s=2.0)
     assert stage.since is None
     now = time.monotonic()
-    stage.add({"tea": {0, 60, 3600}}, [], now, received_ms=50)
-    stage.add({"tea": {7200}, "pot": {3660}}, [], now + 1, received_ms=40)
+    stage.add({"tea": {0, 60, 3600}}, {}, [], now, received_ms=50)
+    stage.add({"tea": {7200}, "pot": {3660}}, {"pot": {3660}}, [], now + 1, received_ms=40)
     # Since the first, however many come after it: nothing waits for ever.
     assert now == stage.since
     taken = stage.take()
     assert ({"tea": {0, 3600, 7200}, "pot": {3600}}, 40) == (dict(taken.dirty), taken.oldest_received_ms)
-    assert (None, {}, []) == (stage.since, dict(stage.dirty), stage.waiting)
+    assert {"pot": {3600}} == dict(taken.replaced)
+    assert (None, {}, {}, []) == (stage.since, dict(stage.dirty), dict(stage.replaced), stage.waiting)
 
 
 @given(st.text(), st.sets(st.integers(0, 2**32 - 1)), st.integers(0, 2**50))
 def test_invalidations_come_back_as_they_were_sent(community: str, minutes: set[int], received_at: int) -> None:
-    sent = list(of_minutes(community, minutes, received_at))
+    sent = list(of_minutes(community, minutes, (), received_at))
     assert sent == [decode(encode(each)) for each in sent]
     assert sorted(minutes) == [minute for each in sent for minute in each.minutes]
 
 
 def test_no_invalidation_is_larger_than_a_broker_takes() -> None:
     minutes = range(2**32 - 60 * (2 * MAX_MINUTES + 1), 2**32, 60)
-    parts = list(of_minutes("c" * 128, minutes, 2**50))
+    parts = list(of_minutes("c" * 128, minutes, minutes, 2**50))
     assert [MAX_MINUTES, MAX_MINUTES, 1] == [len(part.minutes) for part in parts]
     assert max(len(encode(part)) for part in parts) < 1 << 20
 
@@ -95,4 +96,4 @@ def test_what_is_no_invalidation_is_an_error(value: bytes | None) -> None:
 
 
 def test_an_invalidation_says_no_numbers() -> None:
-    assert {"community_id", "minutes", "received_at"} == set(Invalidation.__struct_fields__)
+    assert {"community_id", "minutes", "replaced", "received_at"} == set(Invalidation.__struct_fields__)
