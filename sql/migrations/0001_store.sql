@@ -71,7 +71,8 @@ CREATE TABLE IF NOT EXISTS {store}.event_keys
 (
     event_key   UInt64                              COMMENT 'xxh3-64 of community_id, a zero byte and event_id',
     minute      DateTime('UTC')                     COMMENT 'A minute in which the event was ever inserted',
-    first_block SimpleAggregateFunction(min, UInt64) COMMENT 'The insert that brought it first: later ones are duplicates'
+    first_block SimpleAggregateFunction(min, UInt64) COMMENT 'The insert that brought it first: later ones are duplicates',
+    last_block  SimpleAggregateFunction(max, UInt64) COMMENT 'The insert that brought it last: of two that overlap, one at least sees the other'
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (event_key, minute)

@@ -73,31 +73,30 @@ def store_facts(warehouse: Storage, facts: pa.Table, block_id: int) -> Stored:
     keys = np.asarray(facts["event_key"])
     unique, first_rows, position = np.unique(keys, return_index=True, return_inverse=True)
     warehouse.insert(warehouse.render("{store}.events"), facts, settings=PLAIN)
+    block = pa.array(np.full(len(keys), block_id, np.uint64))
     seen = pa.table(
-        {
-            "event_key": facts["event_key"],
-            "minute": facts["minute"],
-            "first_block": pa.array(np.full(len(keys), block_id, np.uint64)),
-        }
+        {"event_key": facts["event_key"], "minute": facts["minute"], "first_block": block, "last_block": block}
     )
     warehouse.insert(warehouse.render("{store}.event_keys"), seen, settings=PLAIN)
     # Looked up after the insert: of two writers that bring one event at the same time, at least the later sees both.
     known = warehouse.arrow(
         warehouse.render("""
-            SELECT event_key, groupUniqArray(toUnixTimestamp(minute)) AS minutes, min(first_block) AS first
+            SELECT event_key, groupUniqArray(toUnixTimestamp(minute)) AS minutes,
+                min(first_block) AS first, max(last_block) AS last
             FROM {store}.event_keys
             WHERE event_key IN (""")
         + key_list(unique)
-        + f") GROUP BY event_key HAVING first < {block_id} OR length(minutes) > 1",
+        + f") GROUP BY event_key HAVING first < {block_id} OR last > {block_id} OR length(minutes) > 1",
         settings=LARGE,
     )
     known_keys = np.asarray(known["event_key"], np.uint64)
-    old = known_keys[np.asarray(known["first"]) < block_id]
+    first, last = np.asarray(known["first"]), np.asarray(known["last"])
     new = np.zeros(len(keys), np.bool_)
-    is_old = np.isin(unique, old)
-    new[first_rows[~is_old]] = True
+    new[first_rows[~np.isin(unique, known_keys[first < block_id])]] = True
+    # A block with a greater id may have been stored before this one, whose worker was paused or had to wait.
+    elsewhere = np.isin(unique, known_keys[(first < block_id) | (last > block_id)])
     versions = np.asarray(facts["version"])
-    replacing = is_old[position] | (versions != versions[first_rows][position])
+    replacing = elsewhere[position] | (versions != versions[first_rows][position])
     stored = Stored(new, minutes_of(facts.filter(pa.array(replacing))) if replacing.any() else {})
     several = pc.greater(pc.list_value_length(known["minutes"]), 1)
     moved = dict(
