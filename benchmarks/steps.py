@@ -140,16 +140,18 @@ def measure(count: int, rows: int) -> str:
             with ledger.step("one block of all families, its minutes"):
                 block = assemble(decoded)
             with ledger.step(STORE):
-                store_facts(warehouse, block.facts, time.time_ns())
+                stored = store_facts(warehouse, block.facts, time.time_ns())
             with ledger.step("encode invalidations"):
                 for community, minutes in block.minutes.items():
-                    invalidations.encode(invalidations.Invalidation(community, sorted(minutes), 1))
+                    for part in invalidations.of_minutes(community, minutes, (), 1):
+                        invalidations.encode(part)
             for grain in ("minute", "hour", "day"):
                 version = clock.take()
                 for aggregate in AGGREGATES:
                     if aggregate.grain == grain:
                         warehouse.label = aggregate.name
-                        recompute(warehouse, aggregate, coarser(aggregate, block.minutes), version)
+                        replaced = coarser(aggregate, stored.replaced)
+                        recompute(warehouse, aggregate, coarser(aggregate, block.minutes), replaced, version)
             done += block.records
             now = ledger.cpu()
             whole[ledger.part] += now - before

@@ -125,7 +125,7 @@ def build(settings: Settings) -> faust.App:
         if recomputing:
             version, minutes = clock.take(), touched(facts)
             for aggregate in AGGREGATES:
-                recompute(warehouse, aggregate, coarser(aggregate, minutes), version)
+                recompute(warehouse, aggregate, coarser(aggregate, minutes), {}, version)
 
     @app.agent(topic)
     async def agent(stream: faust.StreamT) -> AsyncIterator[None]:
