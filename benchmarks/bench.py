@@ -114,12 +114,10 @@ def worker_for(settings: Settings, log: Path | None = None) -> Iterator[Child]:
         worker.stop()
 
 
-def scrape(settings: Settings) -> dict[str, float]:
-    """The worker's metrics by name, labels summed up."""
+def scrape(settings: Settings) -> dict[tuple[str, str], float]:
+    """The worker's metrics by name and labels."""
     url = f"http://{settings.worker.host}:{settings.worker.port}/metrics"
     with urllib.request.urlopen(url, timeout=30) as answer:
         text = answer.read().decode()
-    sums: dict[str, float] = {}
-    for name, value in re.findall(r"^(\w+)(?:\{[^\n]*\})? ([-+.\w]+)$", text, re.MULTILINE):
-        sums[name] = sums.get(name, 0.0) + float(value)
-    return sums
+    found = re.findall(r"^(\w+)(?:\{([^\n]*)\})? ([-+.\w]+)$", text, re.MULTILINE)
+    return {(name, labels): float(value) for name, labels, value in found}

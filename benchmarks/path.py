@@ -80,7 +80,19 @@ def measure(
         check(warehouse, events)
         if then:
             then(settings, warehouse)
-    recompute = tail.get("streams_recompute_seconds_sum", 0.0)
+
+    def of(name: str, labels: str = "") -> float:
+        return tail.get((name, labels), 0.0)
+
+    recomputed = []
+    for aggregate in ALL:
+        label = f'aggregate="{aggregate.name}"'
+        buckets, times, took = (
+            of("streams_recomputed_buckets_total", label),
+            of("streams_recompute_seconds_count", label),
+            of("streams_recompute_seconds_sum", label),
+        )
+        recomputed.append(f"{aggregate.name} {buckets:,.0f} in {times:.0f} times, {took:.1f} s")
     return Result(
         "community-streams",
         events,
@@ -91,10 +103,9 @@ def measure(
             "first block after s": round(first, 2),
             "all facts after s": round(ingested, 2),
             "offsets committed after s": round(settled, 2),
-            "storing s": round(tail.get("streams_insert_seconds_sum", 0.0), 1),
-            "blocks": int(tail.get("streams_block_rows_count", 0)),
-            "recomputing s": round(recompute, 1),
-            "buckets recomputed": int(tail.get("streams_recomputed_buckets_total", 0)),
+            "storing s": round(of("streams_insert_seconds_sum"), 1),
+            "blocks": int(of("streams_block_rows_count")),
+            "buckets recomputed": "; ".join(recomputed),
         },
     )
 
