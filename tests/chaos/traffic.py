@@ -1,4 +1,4 @@
-"""Seeded input with everything platforms do wrong: duplicates, late events, ids sent twice with two times, poison."""
+"""Seeded input with everything platforms do wrong: duplicates, late events, ids sent twice with two contents, poison."""
 
 from __future__ import annotations
 
@@ -124,11 +124,18 @@ FIELDS = {
 
 
 def another_version(rng: Random, event: Event) -> Event:
-    """The same id with another time, sometimes of another member (so from another partition), sent before or after."""
-    minutes = rng.choice((-1, 1)) * rng.uniform(1.5, 3 * 24 * 60)
-    other = event | {"occurred_at": shifted(event, timedelta(minutes=minutes))}
+    """The same id with other contents, sent before or after: at another time, or in the same minute under another key.
+
+    The second kind leaves a bucket's row empty without the event leaving the minute.
+    """
+    other = dict(event)
+    if rng.random() < 0.6:
+        minutes = rng.choice((-1, 1)) * rng.uniform(1.5, 3 * 24 * 60)
+        other["occurred_at"] = shifted(event, timedelta(minutes=minutes))
+    else:
+        other["platform"] = "forum" if event["platform"] == "chat" else "chat"
     if rng.random() < 0.3:
-        other["member_id"] = f"member-{rng.randrange(60)}"
+        other["member_id"] = f"member-{rng.randrange(60)}"  # so it may come through another partition
     if "sent_at" in event and rng.random() < 0.7:
         other["sent_at"] = shifted(event | {"occurred_at": event["sent_at"]}, timedelta(seconds=rng.uniform(-90, 90)))
     return other
