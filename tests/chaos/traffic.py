@@ -1,4 +1,4 @@
-"""Seeded input with everything platforms do wrong: duplicates, late events, ids sent twice with two contents, poison."""
+"""Seeded input with what platforms do wrong: duplicates, late events, ids sent twice with two contents, poison."""
 
 from __future__ import annotations
 
