@@ -22,7 +22,8 @@ Moment = datetime | None
 
 DAY = SECONDS["day"]
 SLICE_DAYS = 31
-"""One statement covers so many days: bounds its memory, however long the history is."""
+SLICE_ROWS = 2_000_000
+"""One statement covers so many days, or more of them with so many rows at the most: this bounds its memory."""
 
 KEYS_AT_ONCE = 5_000_000
 """Events whose rows are counted in one statement: bounds its memory."""
@@ -93,19 +94,28 @@ def restate(
 
 
 def slices(warehouse: Warehouse, start: Moment, end: Moment) -> Iterator[tuple[int, int]]:
-    """The range cut into slices of whole days, epoch seconds; only those in which there are facts or aggregates."""
+    """The range cut into slices of whole days, epoch seconds, that hold everything that is stored of it.
+
+    A slice is `SLICE_DAYS` long, or has at most `SLICE_ROWS`: sparse years take few statements, busy ones little memory.
+    """
     size = SLICE_DAYS * DAY
     tables = [("events", "minute"), *((aggregate.name, "start") for aggregate in ALL)]
-    numbers = warehouse.rows(
-        "SELECT DISTINCT number FROM ("
+    counts = warehouse.rows(
+        "SELECT number, sum(rows) FROM ("
         + " UNION ALL ".join(
-            f"SELECT DISTINCT intDiv(toUnixTimestamp({column}), {size}) AS number FROM {{store}}.{table}"
+            f"SELECT intDiv(toUnixTimestamp({column}), {size}) AS number, count() AS rows "
+            f"FROM {{store}}.{table} GROUP BY number"
             for table, column in tables
         )
-        + ") ORDER BY number"
+        + ") GROUP BY number ORDER BY number"
     )
-    for (number,) in numbers:
-        low, high = _clipped(number * size, (number + 1) * size, start, end)
+    while counts:
+        last, rows = 0, counts[0][1]
+        while last + 1 < len(counts) and rows + counts[last + 1][1] <= SLICE_ROWS:
+            last += 1
+            rows += counts[last][1]
+        low, high = _clipped(counts[0][0] * size, (counts[last][0] + 1) * size, start, end)
+        counts = counts[last + 1 :]
         if low < high:
             yield low, high
 

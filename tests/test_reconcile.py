@@ -12,7 +12,7 @@ from oracle import Oracle
 from pipeline import Lab, Log
 
 from streams.aggregates import ALL, Aggregate
-from streams.reconcile import moment, reconcile, restate
+from streams.reconcile import moment, reconcile, restate, slices
 
 pytestmark = pytest.mark.connected
 
@@ -145,6 +145,23 @@ def test_restate_makes_every_number_from_facts_alone(tea: Tea) -> None:
     assert reconcile(lab.warehouse, settle_s=0)
     # Buckets: 5 minutes, 4 hours (twice), 3 days (twice).
     assert 5 + 4 + 4 + 3 + 3 == restate(lab.settings, lab.warehouse)
+    check(lab.warehouse, oracle, world)
+
+
+def test_small_statements_find_and_repair_the_same(tea: Tea, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab, world, oracle = tea
+    monkeypatch.setattr("streams.reconcile.SLICE_ROWS", 1)
+    monkeypatch.setattr("streams.reconcile.KEYS_AT_ONCE", 2)
+    # A month is a slice: today's and three days ago share one or two of them, 400 days ago is another.
+    assert len(list(slices(lab.warehouse, None, None))) in (2, 3)
+    lab.warehouse.command(
+        "INSERT INTO {store}.events SELECT * REPLACE (minute - 86400 * 200 AS minute, version - 2 AS version) "
+        "FROM {store}.events FINAL"
+    )
+    twice = [each.key["event_id"] for each in reconcile(lab.warehouse, settle_s=0) if each.aggregate == "events"]
+    assert ["a", "b", "c", "d", "e"] == sorted(twice)
+    restate(lab.settings, lab.warehouse)
+    assert [] == reconcile(lab.warehouse, settle_s=0)
     check(lab.warehouse, oracle, world)
 
 
