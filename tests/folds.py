@@ -77,12 +77,13 @@ def folded(aggregate: Aggregate, oracle: Oracle) -> Rows:
     return {key: tuple(MEASURES[name](oracle, facts) for name in aggregate.measures) for key, facts in groups.items()}
 
 
-def in_world(world: str) -> str:
-    """SQL that is true for the communities of a world, and that the primary key can use; '' means all."""
-    return f"community_id >= '{world}' AND community_id < '{world[:-1]}/'" if world else "1"
+def in_world(*worlds: str) -> str:
+    """SQL that is true for the communities of some worlds; without any, for all."""
+    chosen = " OR ".join(f"(community_id >= '{world}' AND community_id < '{world[:-1]}/')" for world in worlds)
+    return f"({chosen})" if chosen else "1"
 
 
-def stored(warehouse: Warehouse, aggregate: Aggregate, names: Iterable[str], world: str = "") -> Rows:
+def stored(warehouse: Warehouse, aggregate: Aggregate, names: Iterable[str], *worlds: str) -> Rows:
     """Rows of an aggregate as they are stored. `names` are members that may be found in its sets.
 
     A set is read element by element: the engine keeps sipHash128 of each (a count would not tell who they are).
@@ -94,7 +95,7 @@ def stored(warehouse: Warehouse, aggregate: Aggregate, names: Iterable[str], wor
         known = dict(zip(hashed[0][0], literal, strict=True))
     measures = [f"hex({name})" if name in aggregate.sets else name for name in aggregate.measures]
     columns = ", ".join((*aggregate.keys, *measures))
-    found = warehouse.rows(f"SELECT {columns} FROM {{store}}.{aggregate.name} FINAL WHERE {in_world(world)}")
+    found = warehouse.rows(f"SELECT {columns} FROM {{store}}.{aggregate.name} FINAL WHERE {in_world(*worlds)}")
     width = len(aggregate.keys)
     rows: Rows = {}
     for row in found:
@@ -125,10 +126,11 @@ def elements(state: str, names: dict[str, str]) -> frozenset[str]:
 FACT_COLUMNS = ("type", "platform", "member_id", "actor_kind", "minute", "event_time", "occurred_at", "sent_at", "text")
 
 
-def stored_facts(warehouse: Warehouse, world: str = "") -> Rows:
+def stored_facts(warehouse: Warehouse, *worlds: str) -> Rows:
     """(community, event id) -> what it is known for. Raises AssertionError for an event that lives twice."""
+    columns = ", ".join(FACT_COLUMNS)
     found = warehouse.rows(
-        f"SELECT community_id, event_id, {', '.join(FACT_COLUMNS)} FROM {{store}}.events FINAL WHERE {in_world(world)}"
+        f"SELECT community_id, event_id, {columns} FROM {{store}}.events FINAL WHERE {in_world(*worlds)}"
     )
     rows: Rows = {}
     for community, event_id, *values in found:
@@ -158,9 +160,17 @@ def folded_facts(oracle: Oracle) -> Rows:
     }
 
 
-def check(warehouse: Warehouse, oracle: Oracle, world: str = "") -> None:
+def check(warehouse: Warehouse, oracle: Oracle, *worlds: str) -> None:
     """Facts and every aggregate there is are what the fold of the input says."""
-    assert folded_facts(oracle) == stored_facts(warehouse, world)
+    assert folded_facts(oracle) == stored_facts(warehouse, *worlds)
     names = {fact["member_id"] for fact in oracle.facts.values()}
     for aggregate in ALL:
-        assert folded(aggregate, oracle) == stored(warehouse, aggregate, names, world), aggregate.name
+        assert folded(aggregate, oracle) == stored(warehouse, aggregate, names, *worlds), aggregate.name
+
+
+def together(oracles: Iterable[Oracle]) -> Oracle:
+    """One oracle of several worlds."""
+    facts: dict[tuple[str, str], Event] = {}
+    for oracle in oracles:
+        facts |= oracle.facts
+    return Oracle(facts, believed_time)

@@ -28,10 +28,13 @@ from streams.topics.internal import DEAD_LETTERS, INVALIDATIONS
 
 T = TypeVar("T")
 
-Kind = Literal["before", "half", "after", "refused", "reply lost"]
-"""Killed before, amid or after a write; or the warehouse is away once: before the write, or only for its answer."""
+Kind = Literal["before", "half", "refused", "reply lost"]
+"""Killed before or amid a write; or the warehouse is away once: before the write, or only for its answer.
 
-KINDS: tuple[Kind, ...] = ("before", "half", "after", "refused", "reply lost")
+Killed after a write leaves what killed before the next one leaves.
+"""
+
+KINDS: tuple[Kind, ...] = ("before", "half", "refused", "reply lost")
 
 
 class Crash(BaseException):
@@ -150,8 +153,6 @@ class BreakableWarehouse:
             half()
             raise Crash(name)
         whole()
-        if kind == "after":
-            raise Crash(name)
         if kind == "reply lost":
             raise WarehouseUnavailable(f"{name}: done, and the answer is lost")
 

@@ -154,10 +154,16 @@ def judged(ground: Ground, writes: list[str], fired: dict[str, bool]) -> Verdict
 
 @pytest.fixture(scope="module")
 def once(warehouse_server: Any, lab: Lab) -> Iterator[Verdict]:
-    """Each write broken once, in each of five ways."""
+    """Each write broken once, in each way there is."""
     ground = Ground(lab)
     writes = list(ground.run(ground.settle(["undisturbed"]), Faults()))
-    plan: list[tuple[int, Kind]] = [(at, kind) for at in range(len(writes)) for kind in KINDS]
+    plan: list[tuple[int, Kind]] = [
+        (at, kind)
+        for at, name in enumerate(writes)
+        for kind in KINDS
+        # A statement is done or not; half of a batch of rows or records may be there.
+        if kind != "half" or name.startswith(("insert", "publish"))
+    ]
     cases = ground.settle([f"{kind}: {writes[at]} ({at})" for at, kind in plan])
     fired = {}
     for case, (at, kind) in zip(cases, plan, strict=True):
@@ -169,10 +175,7 @@ def once(warehouse_server: Any, lab: Lab) -> Iterator[Verdict]:
 
 @pytest.fixture(scope="module")
 def twice(lab: Lab, once: Verdict) -> Verdict:
-    """Killed before each write, and its successor before each write of its own: all ordered pairs.
-
-    Killed after a write leaves what killed before the next one leaves.
-    """
+    """Killed before each write, and its successor before each write of its own: all ordered pairs."""
     ground = Ground(lab)
     writes = list(ground.run(ground.settle(["undisturbed"]), Faults(group_acks=True)))
     acknowledged = writes.index("acknowledge events")

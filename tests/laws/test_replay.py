@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from folds import check
+from folds import check, together
 from histories import Delivery, histories, send
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ from pipeline import Lab, Log
 pytestmark = pytest.mark.connected
 
 some = settings(
-    max_examples=20,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -40,7 +40,7 @@ def schedules(draw: st.DrawFn, history: list[Delivery]) -> Schedule:
     return Schedule([*order, *again], draw(st.integers(1, 3)))
 
 
-def deliver(lab: Lab, worlds: list[Schedule]) -> list[tuple[str, Oracle]]:
+def deliver(lab: Lab, worlds: list[Schedule]) -> dict[str, Oracle]:
     """Every world in its pieces, all worlds side by side; what each must come to."""
     log = Log()
     worker = lab.worker(log)
@@ -54,7 +54,7 @@ def deliver(lab: Lab, worlds: list[Schedule]) -> list[tuple[str, Oracle]]:
             so_far += piece
         lab.run(worker.drain())
     prefix = lab.settings.kafka.topic_prefix
-    return [(name, send(order, Log(), prefix, name)) for name, order in zip(names, sent, strict=True)]
+    return {name: send(order, Log(), prefix, name) for name, order in zip(names, sent, strict=True)}
 
 
 @some
@@ -63,8 +63,8 @@ def test_shuffled_duplicated_and_split_input_gives_the_rows_of_the_fold(lab: Lab
     history = data.draw(histories())
     plain = Schedule(history, 1)
     worlds = [plain, Schedule(history + history, 2), *(data.draw(schedules(history)) for _ in range(4))]
-    for name, oracle in deliver(lab, worlds):
-        check(lab.warehouse, oracle, name)
+    delivered = deliver(lab, worlds)
+    check(lab.warehouse, together(delivered.values()), *delivered)
 
 
 @some
@@ -81,5 +81,4 @@ def test_an_event_that_comes_last_gives_the_rows_it_would_have_given_first(lab: 
     for name, delivery in zip(names, history, strict=True):
         send([delivery], log, prefix, name)
     lab.run(worker.drain())
-    for name in names:
-        check(lab.warehouse, send(history, late, prefix, name), name)
+    check(lab.warehouse, together(send(history, late, prefix, name) for name in names), *names)
