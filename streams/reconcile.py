@@ -96,7 +96,7 @@ def restate(
 def slices(warehouse: Warehouse, start: Moment, end: Moment) -> Iterator[tuple[int, int]]:
     """The range cut into slices of whole days, epoch seconds, that hold everything that is stored of it.
 
-    A slice is `SLICE_DAYS` long, or has at most `SLICE_ROWS`: sparse years take few statements, busy ones little memory.
+    A slice is `SLICE_DAYS` long or has at most `SLICE_ROWS`: sparse years take few statements, busy ones little room.
     """
     size = SLICE_DAYS * DAY
     tables = [("events", "minute"), *((aggregate.name, "start") for aggregate in ALL)]

@@ -82,7 +82,7 @@ class Log:
 class Token(NamedTuple):
     """What acknowledges a batch."""
 
-    worker: Worker
+    generation: int
     partition: Partition
     next_offset: int
 
@@ -173,6 +173,7 @@ class Worker:
         mine: Callable[[Partition], bool] = lambda partition: True,
     ) -> None:
         self.settings, self.log, self.mine = settings, log, mine
+        self.generation = 0
         self.faults = faults or Faults()
         self.told = False
         self.position: dict[Partition, int] = {}
@@ -187,6 +188,13 @@ class Worker:
         self.topics = [family.topic(prefix) for family in ALL]
         self.invalidations = INVALIDATIONS.topic(prefix)
         log.owner = self
+
+    def take_over(self) -> None:
+        """Get the partitions back, from the committed offsets on; what was read under the assignment before is void."""
+        self.generation += 1
+        self.position.clear()
+        self.told = False
+        self.log.owner = self
 
     async def _publish(self, messages: Sequence[Message]) -> None:
         name = f"publish {messages[0].topic.removeprefix(self.settings.kafka.topic_prefix)}"
@@ -203,13 +211,13 @@ class Worker:
         kind = await asyncio.to_thread(self.faults.next, name)
         if kind in ("before", "half", "refused"):
             raise Crash(name)
-        if self.log.owner is self:
+        if self.log.owner is self and token.generation == self.generation:
             self.log.committed[token.partition] = max(self.log.committed[token.partition], token.next_offset)
         if kind:
             raise Crash(name)
 
     def _is_current(self, token: Token) -> bool:
-        return not self.told
+        return not self.told and token.generation == self.generation
 
     def _pause(self, partition: Partition) -> None:
         self.paused.append(partition)
@@ -224,7 +232,7 @@ class Worker:
             end = len(records) if limit is None else min(len(records), start + limit)
             if start < end:
                 self.position[partition] = end
-                batches.append(Batch(*partition, records[start:end], Token(self, partition, end)))
+                batches.append(Batch(*partition, records[start:end], Token(self.generation, partition, end)))
         return batches
 
     async def take_in(self, limit: int | None = None) -> Block | None:

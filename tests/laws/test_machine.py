@@ -1,7 +1,8 @@
 """A state machine over log, workers and the real engine: whatever happens in whatever order, the rows are the fold's.
 
 Published, published again, poison, taken in and recomputed in pieces, killed at any write, refused, left without an
-answer, paused amid a write and woken up after another worker went on, restated. 25 runs of at most 20 steps.
+answer, paused amid a write and woken up after another worker went on, moved to another worker and back, restated.
+25 runs of at most 20 steps.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.world = self.lab.world()
         self.log = Log(partitions=2)
+        self.other = self.lab.worker(self.log)
         self.worker = self.lab.worker(self.log)
         self.paused: tuple[asyncio.Task[None], Worker] | None = None
         self.events: list[Event] = []
@@ -120,6 +122,12 @@ class Machine(RuleBasedStateMachine):
         worker.told = told
         worker.faults.let_go.set()
         self.lab.finish(task)
+
+    @rule()
+    def move(self) -> None:
+        """The partitions move to another worker that has been there for a while, and perhaps had them before."""
+        self.worker, self.other = self.other, self.worker
+        self.worker.take_over()
 
     @precondition(lambda self: self.events)
     @rule()
