@@ -1,7 +1,5 @@
 """The oracle against numbers worked out by hand, and against the ways in which it could flatter the pipeline."""
 
-# ruff: noqa: SIM300 (expected == actual is the order of this project)
-
 from __future__ import annotations
 
 import random

@@ -1,7 +1,5 @@
 """Simulated communities and the faults that are put into their stream."""
 
-# ruff: noqa: SIM300 (expected == actual is the order of this project)
-
 from __future__ import annotations
 
 import json

@@ -1,7 +1,5 @@
 """The traces: small files written here, row by row, and the public data itself where it is at hand."""
 
-# ruff: noqa: SIM300 (expected == actual is the order of this project)
-
 from __future__ import annotations
 
 import gzip

@@ -1,7 +1,5 @@
 """The fold that `streams replay --verify` compares with, against hand-worked numbers and the oracle of the tests."""
 
-# ruff: noqa: SIM300 (expected == actual is the order of this project)
-
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """`streams simulate` and `streams replay` as far as they need no broker."""
 
-# ruff: noqa: SIM300 (expected == actual is the order of this project)
-
 from __future__ import annotations
 
 import json

@@ -1,7 +1,5 @@
 """Simulated and replayed events on a real broker: every record arrives, broken ones byte for byte."""
 
-# ruff: noqa: SIM300 (expected == actual is the order of this project)
-
 from __future__ import annotations
 
 import gzip
