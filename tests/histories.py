@@ -123,6 +123,19 @@ def poison_deliveries(draw: st.DrawFn) -> Delivery:
 deliveries = st.one_of(*[event_deliveries()] * 7, poison_deliveries())
 
 
-def histories(min_size: int = 1, max_size: int = 40) -> st.SearchStrategy[list[Delivery]]:
+@st.composite
+def edited(draw: st.DrawFn, delivery: Delivery) -> Delivery:
+    """Another version of an event at the same time: another member, kind, family or content."""
+    assert delivery.event is not None
+    kept = {name: delivery.event[name] for name in ("event_id", "community_id", "occurred_at")}
+    event = draw(events()) | kept
+    return Delivery(event["type"], event, b"", draw(st.just(delivery.received_ms) | arrivals))
+
+
+@st.composite
+def histories(draw: st.DrawFn, min_size: int = 1, max_size: int = 30) -> list[Delivery]:
     """What arrives, in the order in which it was sent."""
-    return st.lists(deliveries, min_size=min_size, max_size=max_size)
+    history = draw(st.lists(deliveries, min_size=min_size, max_size=max_size))
+    real = [delivery for delivery in history if delivery.event is not None]
+    again = draw(st.lists(st.sampled_from(real), max_size=8)) if real else []
+    return history + [draw(edited(delivery)) for delivery in again]

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from folds import check, fold_delivered
-from histories import NOW, Delivery, event_deliveries, poison_deliveries
+from histories import NOW, Delivery, arrivals, event_deliveries, poison_deliveries
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
@@ -70,7 +71,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.sent)
     @rule(data=st.data())
     def publish_again(self, data: st.DataObject) -> None:
-        self.publish([data.draw(st.sampled_from(self.sent))])
+        self.publish([replace(data.draw(st.sampled_from(self.sent)), received_ms=data.draw(arrivals))])
 
     @rule(delivery=poison_deliveries())
     def publish_poison(self, delivery: Delivery) -> None:
