@@ -111,7 +111,7 @@ def reached(lane: Lane, outcome: Outcome, slot: Slot, step: str) -> WorkerProces
         except Stuck:
             if worker.alive:
                 raise
-            outcome.exits.append(worker.log_tail(8))
+            outcome.exits.append(worker.log_tail(60))
             slot.lives.append(lane.start())
     raise Stuck(f"three workers in a row ended by themselves:\n{outcome.exits[-1]}")
 
