@@ -20,6 +20,7 @@ from streams.aggregates.aggregate import json_literal
 from streams.processors.facts import minutes_of
 
 LARGE = {"max_query_size": 1 << 28}
+FEW_KEYS = 5_000
 # Collapsing rows of one insert costs twice the insert itself, and FINAL does it anyway.
 PLAIN = {"optimize_on_insert": 0}
 
@@ -108,7 +109,12 @@ def store_facts(warehouse: Storage, facts: pa.Table, block_id: int) -> Stored:
 
 
 def key_list(keys: np.ndarray[Any, Any]) -> str:
-    """SQL that gives 64-bit keys, packed into one literal: parsing one a key would take longer than the look-up."""
+    """SQL for a set of keys: literals while they are few, else one literal that packs them all.
+
+    The sub-query that unpacks them costs 60 ms, whatever the number of keys; parsing a literal a key costs memory.
+    """
+    if len(keys) <= FEW_KEYS:
+        return ",".join(map(str, keys.tolist()))
     packed = base64.b64encode(np.ascontiguousarray(keys, "<u8").tobytes()).decode()
     return (
         f"SELECT reinterpretAsUInt64(substring(base64Decode('{packed}'), number * 8 + 1, 8)) FROM numbers({len(keys)})"
