@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,9 +35,6 @@ def replay(
         bool, typer.Option("--verify", help="Wait for the pipeline and compare every activity number.")
     ] = False,
     timeout: Annotated[float, typer.Option(min=1, help="With --verify: wait at most so many seconds.")] = 300,
-    embedded: Annotated[
-        bool, typer.Option("--embedded", help="Start a stack of its own for this, and remove it at the end.")
-    ] = False,
 ) -> None:
     """Publish real data of communities, oldest event first. Replaying twice is harmless: an event_id counts once.
 
@@ -52,10 +46,10 @@ def replay(
 
     - `streams replay` lists the traces
     - `streams replay irc_duraspace orders_cdnow --verify`
-    - `streams replay irc_duraspace --embedded --verify` needs nothing running
+    - `streams up -- streams replay irc_duraspace --verify` needs nothing running
     - `streams replay all --data ~/data --rate 5000`
     """
-    from streams.traces import TRACES
+    from streams.traces import TRACES, TraceMissing
 
     if not traces:
         for trace in TRACES.values():
@@ -73,48 +67,14 @@ def replay(
             "name the folder that holds it: streams replay ... --data DIR",
         )
     settings = settings_of(ctx)
-    chosen = [TRACES[name] for name in names]
-    if not embedded:
-        _run(settings, chosen, data, rate, limit, verify, timeout)
-        return
-    with _own_stack(settings) as settings:
-        _run(settings, chosen, data, rate, limit, verify, timeout)
-
-
-@contextmanager
-def _own_stack(settings: Settings) -> Iterator[Settings]:
-    """Settings of a stack that holds nothing yet and is gone afterwards."""
-    from streams.embedded.stack import Stack
-
-    with TemporaryDirectory(prefix="streams-replay-") as directory:
-        free = {
-            "kafka": settings.kafka.model_copy(update={"bootstrap": "127.0.0.1:0"}),
-            "warehouse": settings.warehouse.model_copy(update={"url": "http://127.0.0.1:0"}),
-            "worker": settings.worker.model_copy(update={"port": 0}),
-            "data_dir": Path(directory),
-        }
-        with Stack(settings.model_copy(update=free)) as stack:
-            yield stack.settings
-
-
-def _run(
-    settings: Settings,
-    traces: list[Trace],
-    data: Path,
-    rate: float,
-    limit: int | None,
-    verify: bool,
-    timeout: float,
-) -> None:
     from streams.publisher import Publisher
-    from streams.traces import TraceMissing
     from streams.traces.verify import Fold
 
     expected = Fold()
     try:
         with Publisher(settings.kafka) as publisher:
-            for trace in traces:
-                _publish(publisher, trace, data, rate, limit, expected if verify else None)
+            for name in names:
+                _publish(publisher, TRACES[name], data, rate, limit, expected if verify else None)
     except TraceMissing as error:
         raise Refused("the data is not complete", str(error), "streams replay ... --data DIR") from None
     if verify:
