@@ -111,8 +111,10 @@ def flood(deployment: Deployment, number: int, mutant: str) -> dict[str, int]:
             if left == 0 or time.monotonic() > deadline:
                 break
             time.sleep(0.2)
-        [(letters,)] = lane.warehouse.rows(lane.warehouse.render("SELECT count() FROM {store}.dead_letters FINAL"))
+        # In this order: a block before the stop may still be under way, and its dead letters are stored before it is
+        # acknowledged.
         waiting = sum(lag(lane.settings.kafka, group_id(lane.settings), [topic]).values())
+        [(letters,)] = lane.warehouse.rows(lane.warehouse.render("SELECT count() FROM {store}.dead_letters FINAL"))
         return {
             "dead letters past the window": max(0, int(letters) - window),
             "acknowledged without a dead letter": max(0, len(broken) - waiting - int(letters)),
