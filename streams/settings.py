@@ -42,7 +42,9 @@ class KafkaSettings(Section):
         False,
         description="idempotent producers; on with every Apache Kafka, off with the embedded broker, which has none",
     )
-    session_timeout_s: float = Field(10.0, gt=0, description="a worker silent for this long loses its partitions")
+    session_timeout_s: float = Field(
+        10.0, gt=0, description="a worker silent for this long loses its partitions; Apache Kafka takes no less than 6"
+    )
     commit_interval_s: float = Field(1.0, gt=0, description="how often acknowledged offsets are committed")
 
 

@@ -128,14 +128,14 @@ def test_what_was_replayed_in_process_reconciles(lab: Lab) -> None:
 
 def test_a_trace_through_kafka_and_a_worker_process(settings: Settings, warehouse: Warehouse, data: Path) -> None:
     name = "stackexchange_bicycles_meta"
-    quick = settings.kafka.model_copy(update={"session_timeout_s": 3.0, "commit_interval_s": 0.2})
+    quick = settings.kafka.model_copy(update={"session_timeout_s": 6.0, "commit_interval_s": 0.2})
     settings = settings.model_copy(update={"kafka": quick})
     apply_topics(settings.kafka)
     environment = {
         **os.environ,
         "STREAMS_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
         "STREAMS_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
-        "STREAMS_KAFKA__SESSION_TIMEOUT_S": "3",
+        "STREAMS_KAFKA__SESSION_TIMEOUT_S": "6",
         "STREAMS_KAFKA__COMMIT_INTERVAL_S": "0.2",
         "STREAMS_WAREHOUSE__URL": settings.warehouse.url,
         "STREAMS_WAREHOUSE__DATABASE": settings.warehouse.database,
