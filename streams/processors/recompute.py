@@ -9,7 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from itertools import pairwise
 from typing import Any, Protocol
+
+import numpy as np
 
 from streams import metrics
 from streams.aggregates import Aggregate, Buckets
@@ -106,20 +109,20 @@ def table_of(warehouse: Warehouse, aggregate: Aggregate) -> str:
 
 
 def chunks(buckets: Buckets, size: int) -> Iterator[dict[str, list[int]]]:
-    """The same buckets in parts of at most `size`."""
-    part: dict[str, list[int]] = {}
-    room = size
-    for community, starts in buckets.items():
-        ordered = sorted(starts)
-        while ordered:
-            part[community] = ordered[:room]
-            ordered = ordered[room:]
-            room -= len(part[community])
-            if room == 0:
-                yield part
-                part, room = {}, size
-    if part:
-        yield part
+    """The same buckets in parts of about `size`, cut by time: it comes first in the keys, so no part reads another's."""
+    ordered = {community: np.sort(np.fromiter(starts, np.int64)) for community, starts in buckets.items()}
+    total = sum(len(starts) for starts in ordered.values())
+    if not total:
+        return
+    everything = np.sort(np.concatenate(list(ordered.values())))
+    # Each part begins at the first bucket of its first moment; many communities at one moment stay together.
+    cuts = [*np.unique(everything[::size]).tolist(), int(everything[-1]) + 1]
+    for low, high in pairwise(cuts):
+        part = {
+            community: starts[slice(*np.searchsorted(starts, (low, high)))].tolist()
+            for community, starts in ordered.items()
+        }
+        yield {community: starts for community, starts in part.items() if starts}
 
 
 def coarser(aggregate: Aggregate, buckets: Mapping[str, Iterable[int]]) -> dict[str, set[int]]:
