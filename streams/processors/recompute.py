@@ -109,7 +109,7 @@ def table_of(warehouse: Warehouse, aggregate: Aggregate) -> str:
 
 
 def chunks(buckets: Buckets, size: int) -> Iterator[dict[str, list[int]]]:
-    """The same buckets in parts of about `size`, cut by time: it comes first in the keys, so no part reads another's."""
+    """The same buckets in parts of about `size`, cut by time: it leads the keys, so no part reads another's rows."""
     ordered = {community: np.sort(np.fromiter(starts, np.int64)) for community, starts in buckets.items()}
     total = sum(len(starts) for starts in ordered.values())
     if not total:
