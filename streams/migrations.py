@@ -12,11 +12,13 @@ from typing import Literal
 
 from streams import statements
 from streams.clickhouse import Warehouse
+from streams.settings import MetricsSettings
 from streams.topics import ALL
 
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _META = re.compile(r"^--\s*(title|backend):\s*(.+?)\s*$", re.MULTILINE)
 _BACKENDS = ("any", "server", "embedded")
+_DEFAULT = MetricsSettings()
 
 _BOOTSTRAP = """
 CREATE DATABASE IF NOT EXISTS {store};
@@ -115,24 +117,36 @@ def load(root: Path | None = None) -> list[Migration]:
     return found
 
 
-def views(root: Path | None = None) -> list[tuple[str, str]]:
+def views(root: Path | None = None, metrics: MetricsSettings = _DEFAULT) -> list[tuple[str, str]]:
     """(file name, SQL) of the views, in file-name order.
 
-    `{engaged}` and `{contributing}` stand for the names of the families that count as such.
+    `{engaged}` and `{contributing}` stand for the names of the families that count as such, `{counted}` for the kinds
+    of actors that do: the one switch of every view.
     """
-    engaged, contributing = _tuple(f.name for f in ALL if f.engaged), _tuple(f.name for f in ALL if f.contributing)
-    return [
-        (path.name, path.read_text().replace("{engaged}", engaged).replace("{contributing}", contributing))
-        for path in sorted(((root or sql_root()) / "views").glob("*.sql"))
-    ]
+    lists = {
+        "{engaged}": _tuple(family.name for family in ALL if family.engaged),
+        "{contributing}": _tuple(family.name for family in ALL if family.contributing),
+        "{counted}": _tuple(metrics.counted_actor_kinds),
+    }
+    found = []
+    for path in sorted(((root or sql_root()) / "views").glob("*.sql")):
+        sql = path.read_text()
+        for placeholder, names in lists.items():
+            sql = sql.replace(placeholder, names)
+        found.append((path.name, sql))
+    return found
 
 
 def _tuple(names: Iterable[str]) -> str:
     return "(" + ", ".join(f"'{name}'" for name in names) + ")"
 
 
-def migrate(warehouse: Warehouse, dry_run: bool = False, root: Path | None = None) -> list[Applied]:
+def migrate(
+    warehouse: Warehouse, dry_run: bool = False, root: Path | None = None, metrics: MetricsSettings = _DEFAULT
+) -> list[Applied]:
     """Apply what is pending, then recreate the views; returns one entry a file that was (or would be) touched.
+
+    The views count what `metrics` says.
 
     Each statement is recorded when it was run, so that a run after a crash goes on where it stopped; the one it stopped
     in is run again, hence statements must be repeatable (`IF NOT EXISTS`). Raises `MigrationError` before anything is
@@ -169,7 +183,7 @@ def migrate(warehouse: Warehouse, dry_run: bool = False, root: Path | None = Non
         if done >= len(parts):
             _note(warehouse, migration, done, "applied")
     if not dry_run:
-        for _, sql in views(root):
+        for _, sql in views(root, metrics):
             warehouse.script(sql)
     return touched
 

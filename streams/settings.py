@@ -13,6 +13,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from streams.topics.event import ActorKind
+
 TOML_FILE = Path("streams.toml")
 
 
@@ -100,6 +102,16 @@ class RollupSettings(Section):
     duty: float = Field(0.5, gt=0, le=1, description="largest share of the time that recomputing may take")
 
 
+class MetricsSettings(Section):
+    """What the analysts' numbers count."""
+
+    counted_actor_kinds: tuple[ActorKind, ...] = Field(
+        ("human",),
+        min_length=1,
+        description="kinds of actors that every number counts; retroactive, takes effect with `streams migrate`",
+    )
+
+
 class WorkerSettings(Section):
     """The worker process."""
 
@@ -131,6 +143,7 @@ class Settings(BaseSettings):
     warehouse: WarehouseSettings = WarehouseSettings()
     ingest: IngestSettings = IngestSettings()
     rollup: RollupSettings = RollupSettings()
+    metrics: MetricsSettings = MetricsSettings()
     worker: WorkerSettings = WorkerSettings()
     data_dir: Path = Field(Path(".streams"), description="where the embedded warehouse keeps its files")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least that is logged")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from streams.clickhouse import Warehouse, WarehouseError
 from streams.embedded.warehouse_process import EmbeddedWarehouse
 from streams.migrations import Applied, MigrationError, load, migrate, sql_root, status, views
-from streams.settings import WarehouseSettings
+from streams.settings import MetricsSettings, WarehouseSettings
 
 FIRST = """-- title: a log
 -- backend: any
@@ -50,6 +51,19 @@ def test_views_name_the_families_that_count(tmp_path: Path) -> None:
     write(tmp_path, v010_a="SELECT {contributing}, {engaged}, {db}")
     sql = "SELECT ('message', 'review'), ('message', 'reaction', 'check_in', 'order', 'review'), {db}"
     assert [("010_a.sql", sql)] == views(tmp_path)
+
+
+def test_one_setting_says_whom_every_view_counts(tmp_path: Path) -> None:
+    write(tmp_path, v010_a="SELECT {counted}", v011_b="SELECT {counted}, 1")
+    assert ["SELECT ('human')", "SELECT ('human'), 1"] == [sql for _, sql in views(tmp_path)]
+    both = MetricsSettings(counted_actor_kinds=("human", "bot"))
+    assert ["SELECT ('human', 'bot')", "SELECT ('human', 'bot'), 1"] == [sql for _, sql in views(tmp_path, both)]
+
+
+def test_no_view_chooses_its_actors_itself() -> None:
+    assert [] == [
+        name for name, sql in views() if re.search(r"actor_kind\s*(=|!=|<>)|'human'", sql.replace("('human')", ""))
+    ]
 
 
 @pytest.mark.parametrize(

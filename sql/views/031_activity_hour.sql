@@ -1,5 +1,6 @@
 -- title: activity per community by hour
--- Humans only. members counts each member once over all families; present, engaged and contributing are nested.
+-- Counted actors only (humans, unless the settings say otherwise).
+-- members counts each member once over all families; present, engaged and contributing are nested.
 -- settled: the watermark has passed the end of the hour; a later event still restates it.
 CREATE OR REPLACE VIEW {db}.activity_hour AS
 SELECT
@@ -12,5 +13,5 @@ SELECT
     (SELECT watermark FROM {db}.pipeline_watermark) AS fresh_until,
     start + 3600 <= fresh_until AS settled
 FROM {store}.activity_hour AS a FINAL
-WHERE actor_kind = 'human'
+WHERE actor_kind IN {counted}
 GROUP BY community_id, start;

@@ -1,5 +1,6 @@
 -- title: rolling activity per community, family and platform as it was at a moment
--- Humans only, exact distinct members. A window of n minutes is the minute that contains the moment and the n - 1 before it.
+-- Counted actors only (humans, unless the settings say otherwise), exact distinct members.
+-- A window of n minutes is the minute that contains the moment and the n - 1 before it.
 -- Whole days and hours come from day and hour buckets, the edges from minutes, so that 28 days cost little more than one.
 CREATE OR REPLACE VIEW {db}.activity_rolling_by_segment_at AS
 WITH
@@ -31,7 +32,7 @@ FROM
         community_id, family, platform, events, members,
         arrayFilter(w -> start >= w.2 AND (start < w.3 OR start >= toStartOfHour(until)), windows) AS matching
     FROM {store}.activity_minute FINAL
-    WHERE actor_kind = 'human' AND start < until
+    WHERE actor_kind IN {counted} AND start < until
         AND (start >= until - 7200
             OR (start >= until - 86400 AND start < until - 82800)
             OR (start >= until - 604800 AND start < until - 601200)
@@ -41,13 +42,13 @@ FROM
         community_id, family, platform, events, members,
         arrayFilter(w -> start >= w.3 AND (start < w.4 OR start >= toStartOfDay(until)), windows) AS matching
     FROM {store}.activity_hour FINAL
-    WHERE actor_kind = 'human' AND start < toStartOfHour(until) AND start >= until - 2419200
+    WHERE actor_kind IN {counted} AND start < toStartOfHour(until) AND start >= until - 2419200
     UNION ALL
     SELECT
         community_id, family, platform, events, members,
         arrayFilter(w -> start >= w.4, windows) AS matching
     FROM {store}.activity_day FINAL
-    WHERE actor_kind = 'human' AND start < toStartOfDay(until) AND start >= until - 2419200
+    WHERE actor_kind IN {counted} AND start < toStartOfDay(until) AND start >= until - 2419200
 ) AS rows
 ARRAY JOIN arrayMap(w -> w.1, matching) AS window
 GROUP BY community_id, window, family, platform;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -169,10 +169,12 @@ def count(warehouse: Warehouse, plan: Plan) -> Stored:
     return Stored(*rows[0])
 
 
-def recent(warehouse: Warehouse, summary: Summary) -> Recent:
+def recent(warehouse: Warehouse, summary: Summary, counted: Sequence[str]) -> Recent:
     """How much of the last 28 days is in the numbers of `summary`."""
     [(facts,)] = warehouse.rows(
-        "SELECT count() FROM {db}.events WHERE actor_kind = 'human' AND minute >= now('UTC') - INTERVAL 28 DAY"
+        "SELECT count() FROM {db}.events "
+        "WHERE has({kinds:Array(String)}, actor_kind) AND minute >= now('UTC') - INTERVAL 28 DAY",
+        {"kinds": list(counted)},
     )
     return Recent(facts, sum(one.events.get("28d", 0) for one in summary.communities))
 
@@ -185,7 +187,8 @@ def looks(stack: Stack, warehouse: Warehouse, feed: Feed, started: float, durati
         if feed.error is not None:
             raise feed.error
         summary = read(warehouse)
-        yield Tick(now - started, count(warehouse, feed.plan), summary, recent(warehouse, summary))
+        counted = stack.settings.metrics.counted_actor_kinds
+        yield Tick(now - started, count(warehouse, feed.plan), summary, recent(warehouse, summary, counted))
         pause = REFRESH_S - (time.monotonic() - now)
         if duration is not None:
             left = started + duration - time.monotonic()

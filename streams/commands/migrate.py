@@ -38,7 +38,7 @@ def migrate(
         raise Refused("--status and --dry-run", "choose one of them", "streams migrate --help", USAGE)
     warehouse = Warehouse(settings.warehouse)
     try:
-        files = status(warehouse) if show_status else apply(warehouse, dry_run=dry_run)
+        files = status(warehouse) if show_status else apply(warehouse, dry_run=dry_run, metrics=settings.metrics)
     finally:
         warehouse.close()
     unfinished = [one for one in files if one.status in ("pending", "running")]

@@ -144,7 +144,7 @@ class Stack:
 
         warehouse = Warehouse(self.settings.warehouse)
         try:
-            migrate(warehouse)
+            migrate(warehouse, metrics=self.settings.metrics)
         finally:
             warehouse.close()
         apply_topics(self.settings.kafka, self.settings.ingest.max_record_bytes)

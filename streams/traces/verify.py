@@ -6,7 +6,7 @@ It shares nothing with the recompute it judges: no SQL aggregation, no decoder.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
@@ -46,8 +46,12 @@ class Difference(NamedTuple):
 
 @dataclass
 class Fold:
-    """Distinct facts of events that are versions of nothing: the first of each (community_id, event_id) counts."""
+    """Distinct facts of events that are versions of nothing: the first of each (community_id, event_id) counts.
 
+    `counted`: the kinds of actors that totals count.
+    """
+
+    counted: Collection[str] = ("human",)
     # (community_id, event_id) -> (ms since 1970, family, platform, actor kind, member)
     facts: dict[tuple[str, str], tuple[int, str, str, str, str]] = field(default_factory=dict)
 
@@ -90,7 +94,7 @@ class Fold:
     def _totals(self, seconds: int) -> dict[Key, Key]:
         acts: dict[Key, list[tuple[str, str]]] = defaultdict(list)
         for (community, _), (ms, family, _, kind, member) in self.facts.items():
-            if kind == "human":
+            if kind in self.counted:
                 acts[community, ms // 1000 // seconds * seconds].append((family, member))
         return {
             key: (
