@@ -55,7 +55,7 @@ def within(module: str, *packages: str) -> bool:
 
 # Layers, from the inside out: a module may import its own layer and those before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("streams.topics", "streams.statements", "streams.settings", "streams.metrics"),
+    ("streams.topics", "streams.statements", "streams.settings", "streams.metrics", "streams.catalog"),
     ("streams.aggregates", "streams.simulate", "streams.traces", "streams.dead_letters"),
     ("streams.processors",),
     (
@@ -78,6 +78,7 @@ KNOWN = {
 PURE = (
     "streams.topics",
     "streams.aggregates",
+    "streams.catalog",
     "streams.processors.facts",
     "streams.processors.block",
     "streams.processors.breaker",

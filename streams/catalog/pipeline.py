@@ -1,0 +1,54 @@
+"""The facts, members by day, and the state of the pipeline: views without a metric of their own."""
+
+from __future__ import annotations
+
+from streams.catalog.metric import Relation
+
+RELATIONS: tuple[Relation, ...] = (
+    Relation(
+        "pipeline_freshness",
+        "How far the pipeline has come, a row a partition of a topic.",
+        {
+            "topic": "Kafka topic",
+            "partition": "Partition of the topic",
+            "watermark": "Nothing older is expected from this partition",
+            "offset": "Offset of the next record to store",
+            "lag": "Records that wait to be stored",
+            "updated_at": "When this was last heard of",
+            "overall": "Watermark over all partitions that have something left to read",
+        },
+    ),
+    Relation(
+        "pipeline_watermark",
+        "The watermark over all partitions: one row.",
+        {
+            "watermark": "Nothing older than this is expected from any platform",
+            "updated_at": "When this was last heard of",
+            "lag": "Records that wait to be stored, over all partitions",
+        },
+    ),
+    Relation(
+        "member_day",
+        "Events of a member by day, family and platform: every kind of actor.",
+        {
+            "events": "Events of the member",
+            "first_at": "First event of the day, event time",
+            "last_at": "Last event of the day, event time",
+        },
+    ),
+    Relation(
+        "dead_letters",
+        "Records that could not become facts, a row a record; see streams dlq.",
+        {
+            "key": "Key of the record as text",
+            "value": "Value of the record as text, cut after 4,096 bytes",
+            "value_bytes": "Length of the value in bytes",
+            "headers": "Names and values of the record headers",
+        },
+    ),
+    Relation(
+        "events",
+        "The facts, a row an event; corrections applied.",
+        {},
+    ),
+)

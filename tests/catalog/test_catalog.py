@@ -1,0 +1,102 @@
+"""The catalog is complete: every metric says everything, every view is explained, every column it names exists."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections import Counter
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from pipeline import Lab
+
+from streams import catalog
+from streams.catalog import ALL, COLUMNS, RELATIONS, Metric
+from streams.catalog.comments import column_comments, view_comment, views
+from streams.migrations import sql_root
+
+FILES = sorted(Path(catalog.__file__).parent.glob("*.py"))
+CREATED = re.compile(r"CREATE (?:OR REPLACE )?VIEW (?:IF NOT EXISTS )?\{db\}\.(\w+)")
+VIEWS = sorted(name for file in (sql_root() / "views").glob("*.sql") for name in CREATED.findall(file.read_text()))
+
+
+def test_everything_in_every_file_is_listed() -> None:
+    modules = [importlib.import_module(f"streams.catalog.{file.stem}") for file in FILES if file.stem != "__init__"]
+    metrics = [metric for module in modules for metric in getattr(module, "METRICS", ())]
+    assert sorted(metric.name for metric in metrics) == sorted(metric.name for metric in ALL)
+    # The one module that reads the list is not one of those that make it.
+    owners = [module for module in modules if not module.__name__.endswith(".comments")]
+    relations = [relation for module in owners for relation in getattr(module, "RELATIONS", ())]
+    assert sorted(relation.view for relation in relations) == sorted(relation.view for relation in RELATIONS)
+
+
+def test_no_two_metrics_have_the_same_name_or_title() -> None:
+    assert [] == [name for name, count in Counter(metric.name for metric in ALL).items() if count > 1]
+    assert [] == [title for title, count in Counter(metric.title for metric in ALL).items() if count > 1]
+
+
+@pytest.mark.parametrize("metric", ALL, ids=lambda metric: metric.name)
+def test_a_metric_says_everything(metric: Metric) -> None:
+    assert re.fullmatch(r"[a-z][a-z0-9_]*", metric.name)
+    texts = {field.name: getattr(metric, field.name) for field in fields(metric) if field.name != "also"}
+    assert [] == [name for name, value in texts.items() if not value]
+    for sentence in (metric.words, metric.formula, *metric.caveats):
+        assert sentence[0].isupper() and sentence[-1] in ".?", sentence
+    assert [] == [name for name, words in metric.columns.items() if not words.strip() or words.endswith(".")]
+
+
+def test_every_view_is_explained_and_no_other() -> None:
+    assert VIEWS == sorted(views())
+    assert [] == [view for view in VIEWS if not view_comment(view).strip()]
+
+
+def test_words_that_hold_for_every_view_are_not_repeated() -> None:
+    repeated = [
+        (where.view, name)
+        for where in (*ALL, *RELATIONS)
+        for name, words in where.columns.items()
+        if COLUMNS.get(name) == words
+    ]
+    assert [] == repeated
+
+
+def shown(lab: Lab) -> dict[str, list[str]]:
+    """View -> its columns, as the engine has them; a view with parameters shows none."""
+    rows = lab.warehouse.rows(
+        "SELECT table, groupArray(name) FROM "
+        "(SELECT table, name FROM system.columns WHERE database = {d:String} ORDER BY table, position) GROUP BY table",
+        {"d": lab.settings.warehouse.database},
+    )
+    return dict(rows)
+
+
+@pytest.mark.connected
+def test_every_column_a_metric_names_is_there(lab: Lab) -> None:
+    found = shown(lab)
+    missing = [
+        (each.view, column) for each in (*ALL, *RELATIONS) for column in each.columns if column not in found[each.view]
+    ]
+    assert [] == missing
+    others = [
+        (view, column)
+        for metric in ALL
+        for view in metric.also
+        for column in metric.columns
+        if view in found and column not in found[view]
+    ]
+    assert [] == others
+
+
+@pytest.mark.connected
+def test_every_column_of_every_view_is_explained(lab: Lab) -> None:
+    stored = lab.warehouse.rows(
+        "SELECT table, name FROM system.columns WHERE database = {d:String}", {"d": lab.settings.warehouse.store}
+    )
+    unexplained = [
+        (view, column)
+        for view, columns in shown(lab).items()
+        for column in columns
+        if column not in column_comments(view) and (view, column) not in stored
+    ]
+    assert [] == unexplained
