@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from streams import statements
+from streams.catalog import comments
 from streams.clickhouse import Warehouse
 from streams.settings import MetricsSettings
 from streams.topics import ALL
@@ -146,7 +147,7 @@ def migrate(
 ) -> list[Applied]:
     """Apply what is pending, then recreate the views; returns one entry a file that was (or would be) touched.
 
-    The views count what `metrics` says.
+    The views count what `metrics` says, and are explained in the words of the catalog.
 
     Each statement is recorded when it was run, so that a run after a crash goes on where it stopped; the one it stopped
     in is run again, hence statements must be repeatable (`IF NOT EXISTS`). Raises `MigrationError` before anything is
@@ -185,6 +186,7 @@ def migrate(
     if not dry_run:
         for _, sql in views(root, metrics):
             warehouse.script(sql)
+        _explain(warehouse)
     return touched
 
 
@@ -206,6 +208,21 @@ def status(warehouse: Warehouse, root: Path | None = None) -> list[Applied]:
             )
         )
     return result
+
+
+def _explain(warehouse: Warehouse) -> None:
+    """Put the words of the catalog on every view it knows; a column it does not, says what the stored one says."""
+    known = set(comments.views())
+    rows = warehouse.rows(
+        "SELECT t.name, groupArrayIf((c.name, s.comment), c.name != '') FROM system.tables AS t "
+        "LEFT JOIN system.columns AS c ON c.database = t.database AND c.table = t.name "
+        "LEFT JOIN system.columns AS s ON s.database = {store:String} AND s.table = c.table AND s.name = c.name "
+        "WHERE t.database = {name:String} GROUP BY t.name ORDER BY t.name",
+        {"name": warehouse.settings.database, "store": warehouse.settings.store},
+    )
+    for view, columns in rows:
+        if view in known:
+            warehouse.command(comments.statement(view, dict(columns)))
 
 
 def _records(warehouse: Warehouse) -> dict[int, _Record]:

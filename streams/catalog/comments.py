@@ -33,3 +33,19 @@ def column_comments(view: str) -> Mapping[str, str]:
         if view in metric.views:
             found.update(metric.columns)
     return found
+
+
+def statement(view: str, columns: Mapping[str, str]) -> str:
+    """The statement that puts the comments on a view of the analysts' database.
+
+    `columns` maps each column the engine shows for the view to what it says without the catalog (a view with parameters
+    shows none). Raises LookupError for an unknown view.
+    """
+    known = column_comments(view)
+    comments = {name: known.get(name, otherwise) for name, otherwise in columns.items()}
+    parts = [f"COMMENT COLUMN `{name}` {_literal(words)}" for name, words in comments.items() if words]
+    return f"ALTER TABLE {{db}}.{view} " + ", ".join([*parts, f"MODIFY COMMENT {_literal(view_comment(view))}"])
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

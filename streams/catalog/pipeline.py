@@ -37,6 +37,17 @@ RELATIONS: tuple[Relation, ...] = (
         },
     ),
     Relation(
+        "member_activity",
+        "What a counted member did on a day, by family and platform: the base of every number about members.",
+        {
+            "events": "Events of the member",
+            "first_at": "First event of the day, event time",
+            "last_at": "Last event of the day, event time",
+            "engaged": "1 when the family counts as taking part",
+            "contributing": "1 when the family counts as giving something",
+        },
+    ),
+    Relation(
         "dead_letters",
         "Records that could not become facts, a row a record; see streams dlq.",
         {
