@@ -18,6 +18,7 @@ from streams.commands import (
     demo,
     dlq,
     doctor,
+    metrics,
     migrate,
     processes,
     publish,
@@ -87,6 +88,7 @@ app.command(rich_help_panel=DATA)(simulate.simulate)
 app.command(rich_help_panel=DATA)(replay.replay)
 app.command(rich_help_panel=DATA)(activity.activity)
 app.command(rich_help_panel=DATA)(sql.sql)
+app.add_typer(metrics.app, name="metrics", rich_help_panel=DATA)
 app.command(rich_help_panel=TRUST)(reconcile.reconcile)
 app.command(rich_help_panel=TRUST)(reconcile.restate)
 app.add_typer(dlq.app, name="dlq", rich_help_panel=TRUST)

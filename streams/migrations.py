@@ -18,6 +18,7 @@ from streams.topics import ALL
 
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _META = re.compile(r"^--\s*(title|backend):\s*(.+?)\s*$", re.MULTILINE)
+_VIEW = re.compile(r"^CREATE OR REPLACE VIEW \{db\}\.(\w+)", re.MULTILINE)
 _BACKENDS = ("any", "server", "embedded")
 _DEFAULT = MetricsSettings()
 
@@ -136,6 +137,11 @@ def views(root: Path | None = None, metrics: MetricsSettings = _DEFAULT) -> list
             sql = sql.replace(placeholder, names)
         found.append((path.name, sql))
     return found
+
+
+def view_files(metrics: MetricsSettings = _DEFAULT) -> dict[str, tuple[str, str]]:
+    """View -> (name of the file that makes it, its SQL); `{db}` and `{store}` are still to be filled in."""
+    return {name: (file, sql) for file, sql in views(metrics=metrics) for name in _VIEW.findall(sql)}
 
 
 def _tuple(names: Iterable[str]) -> str:

@@ -75,7 +75,7 @@ def test_the_commands_are_those_of_the_handbook() -> None:
     expected = {
         "demo", "up", "doctor", "publish", "simulate", "replay", "activity", "sql", "reconcile", "restate",
         "dlq list", "dlq replay", "dlq discard", "worker", "warehouse", "broker", "migrate", "topics apply",
-        "contract export", "contract check", "config show", "version",
+        "metrics list", "metrics show", "metrics export", "contract export", "contract check", "config show", "version",
     }  # fmt: skip
     assert set() == expected - {" ".join(path) for path in commands()}
 
