@@ -9,9 +9,8 @@ from streams.catalog import ALL, COLUMNS, RELATIONS, Metric
 
 _HEAD = """# Metrics
 
-What each number means, how it is computed and where it is read, made from `streams/catalog/` by
-`streams metrics export`. The same words are comments of the views (`streams sql "DESCRIBE TABLE activity_day"`); `streams metrics show NAME` has
-them with the SQL.
+What each number means, how it is computed, and where it is read. Made from `streams/catalog/`.
+The same words are comments of the views and their columns; `streams metrics show NAME` has them with the SQL.
 
 Unless a metric says otherwise: event time; days and weeks in the zone of the community; counted actors only (humans,
 unless `metrics.counted_actor_kinds` says more); linked accounts are one member; erased members and hidden content are
