@@ -119,13 +119,24 @@ def load(root: Path | None = None) -> list[Migration]:
     return found
 
 
+def corrected_facts() -> str:
+    """The sub-query `{facts}`: facts as corrected. `{where}` and `{communities}` are left to be filled in."""
+    return uncommented((sql_root() / "facts.sql").read_text())
+
+
+def uncommented(sql: str) -> str:
+    """SQL without its comment lines."""
+    return "\n".join(line for line in sql.splitlines() if not line.startswith("--"))
+
+
 def views(root: Path | None = None, metrics: MetricsSettings = _DEFAULT) -> list[tuple[str, str]]:
     """(file name, SQL) of the views, in file-name order.
 
     `{engaged}` and `{contributing}` stand for the names of the families that count as such, `{counted}` for the kinds
-    of actors that do: the one switch of every view.
+    of actors that do: the one switch of every view; `{facts}` for all facts as corrected.
     """
     lists = {
+        "{facts}": corrected_facts().replace("{where}", "1").replace("{communities}", "1"),
         "{engaged}": _tuple(family.name for family in ALL if family.engaged),
         "{contributing}": _tuple(family.name for family in ALL if family.contributing),
         "{counted}": _tuple(metrics.counted_actor_kinds),
@@ -133,8 +144,8 @@ def views(root: Path | None = None, metrics: MetricsSettings = _DEFAULT) -> list
     found = []
     for path in sorted(((root or sql_root()) / "views").glob("*.sql")):
         sql = path.read_text()
-        for placeholder, names in lists.items():
-            sql = sql.replace(placeholder, names)
+        for placeholder, stands_for in lists.items():
+            sql = sql.replace(placeholder, stands_for)
         found.append((path.name, sql))
     return found
 

@@ -84,7 +84,7 @@ def restate(
         for low, high in slices(warehouse, start, end):
             target = in_range("start", *_whole_buckets(aggregate, low, high), communities)
             source = in_range(aggregate.time_column, *_whole_buckets(aggregate, low, high), communities)
-            write_rows(warehouse, aggregate, source, version)
+            write_rows(warehouse, aggregate, source, communities, version)
             remove_vanished(warehouse, aggregate, target, version)
             [(stored,)] = warehouse.rows(
                 f"SELECT uniqExact(community_id, start) FROM {{store}}.{aggregate.name} FINAL WHERE {target}"

@@ -1,5 +1,5 @@
 -- title: activity of facts
--- One row a bucket, family, platform and actor kind. {bucket} is the start of the bucket, {where} chooses facts.
+-- One row a bucket, family, platform and actor kind. {bucket} is the start of the bucket, {facts} the chosen facts.
 SELECT
     community_id,
     {bucket} AS start,
@@ -8,6 +8,5 @@ SELECT
     actor_kind,
     count() AS events,
     uniqExactState(member_id) AS members
-FROM {store}.events FINAL
-WHERE {where}
+FROM {facts}
 GROUP BY ALL

@@ -10,6 +10,5 @@ SELECT
     count() AS events,
     min(event_time) AS first_at,
     max(event_time) AS last_at
-FROM {store}.events FINAL
-WHERE {where}
+FROM {facts}
 GROUP BY ALL

@@ -1,4 +1,4 @@
--- title: facts, one row an event
+-- title: facts, one row an event, corrections applied
 CREATE OR REPLACE VIEW {db}.events AS
 SELECT * EXCEPT (event_key, version, is_deleted)
-FROM {store}.events FINAL;
+FROM {facts};

@@ -54,14 +54,20 @@ def bucket_expression(grain: Grain, column: str) -> str:
     return column if grain == "minute" else f"toStartOf{grain.capitalize()}({column})"
 
 
-def recompute_select(template: str, aggregate: Aggregate, where: str, *, from_facts: bool = False) -> str:
-    """The SELECT that recomputes buckets of an aggregate: {db} and {store} are left for the warehouse to fill in."""
+def recompute_select(
+    template: str, aggregate: Aggregate, where: str, communities: Iterable[str] = (), *, from_facts: bool = False
+) -> str:
+    """The SELECT that recomputes buckets of an aggregate: {db} and {store} are left for the warehouse to fill in.
+
+    `communities` are all that `where` can choose; none means any.
+    """
     column = "minute" if from_facts else aggregate.time_column
     source = aggregate.source.name if aggregate.source else "events"
     return (
         template.replace("{bucket}", bucket_expression(aggregate.grain, column))
         .replace("{source}", source)
         .replace("{where}", where)
+        .replace("{communities}", of_communities(communities))
     )
 
 
@@ -85,9 +91,15 @@ def in_range(column: str, start: int, end: int, communities: Iterable[str] = ())
     """SQL predicate of a half-open range of epoch seconds, and of some communities when any are given."""
     clause = f"{column} >= toDateTime({start}, 'UTC') AND {column} < toDateTime({end}, 'UTC')"
     names = list(communities)
-    if names:
-        clause += f" AND community_id IN (SELECT arrayJoin(JSONExtract({json_literal(names)}, 'Array(String)')))"
-    return clause
+    return f"{clause} AND {of_communities(names)}" if names else clause
+
+
+def of_communities(communities: Iterable[str]) -> str:
+    """SQL predicate of some communities; none means any."""
+    names = list(communities)
+    if not names:
+        return "1"
+    return f"community_id IN (SELECT arrayJoin(JSONExtract({json_literal(names)}, 'Array(String)')))"
 
 
 def json_literal(value: Any) -> str:

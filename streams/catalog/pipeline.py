@@ -60,6 +60,29 @@ RELATIONS: tuple[Relation, ...] = (
     Relation(
         "events",
         "The facts, a row an event; corrections applied.",
-        {},
+        {
+            "account_id": "Account that acted, as its platform names it",
+            "member_id": "The person who acted: linked accounts are one",
+            "actor_kind": "human, bot, staff or test, as moderation says or else as published",
+        },
+    ),
+    Relation(
+        "linked_accounts",
+        "Accounts that are linked, and the person each belongs to. Any other account is a member of its own.",
+        {"platform": "Platform of the account", "account_id": "Account, as its platform names it"},
+    ),
+    Relation(
+        "member_standing",
+        "What moderation says of members; nothing is said of most.",
+        {
+            "actor_kind": "Kind of actor all events of the member count as; empty: as published",
+            "hidden": "1 when no event of the member counts",
+            "erased": "1 when that is for ever",
+        },
+    ),
+    Relation(
+        "hidden_events",
+        "Events that do not count because they are hidden or erased.",
+        {"event_id": "Publisher's id of the event", "erased": "1 when it cannot be restored"},
     ),
 )

@@ -17,7 +17,7 @@ import numpy as np
 from streams import metrics
 from streams.aggregates import Aggregate, Buckets
 from streams.aggregates.aggregate import in_buckets, recompute_select
-from streams.migrations import sql_root
+from streams.migrations import corrected_facts, sql_root, uncommented
 
 # Collapsing rows of one insert costs as much as the insert, and FINAL does it anyway.
 LARGE = {"max_query_size": 1 << 28, "optimize_on_insert": 0}
@@ -44,9 +44,9 @@ class Warehouse(Protocol):
 
 @cache
 def template(name: str) -> str:
-    """Text of a file under `sql/rollups`, without its comment lines."""
-    text = (sql_root() / "rollups" / name).read_text(encoding="utf-8")
-    return "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    """Text of a file under `sql/rollups`, without its comment lines, and with `{facts}` spelled out."""
+    text = uncommented((sql_root() / "rollups" / name).read_text(encoding="utf-8"))
+    return text.replace("{facts}", corrected_facts())
 
 
 class VersionClock:
@@ -72,7 +72,7 @@ def recompute(warehouse: Warehouse, aggregate: Aggregate, dirty: Buckets, replac
     count = 0
     for part in chunks(dirty, MAX_BUCKETS):
         count += sum(len(starts) for starts in part.values())
-        write_rows(warehouse, aggregate, in_buckets(aggregate.grain, aggregate.time_column, part), version)
+        write_rows(warehouse, aggregate, in_buckets(aggregate.grain, aggregate.time_column, part), part, version)
     for part in chunks(replaced, MAX_BUCKETS):
         remove_vanished(warehouse, aggregate, in_buckets("minute", "start", part), version)
     metrics.RECOMPUTED_BUCKETS.labels(aggregate.name).inc(count)
@@ -80,10 +80,15 @@ def recompute(warehouse: Warehouse, aggregate: Aggregate, dirty: Buckets, replac
     return count
 
 
-def write_rows(warehouse: Warehouse, aggregate: Aggregate, source_where: str, version: int) -> None:
-    """Write what is computed from the source rows that `source_where` chooses: whole buckets, or they would shrink."""
+def write_rows(
+    warehouse: Warehouse, aggregate: Aggregate, source_where: str, communities: Iterable[str], version: int
+) -> None:
+    """Write what is computed from the source rows that `source_where` chooses: whole buckets, or they would shrink.
+
+    `communities` are those the rows may be of; none means any.
+    """
     columns = ", ".join((*aggregate.keys, *aggregate.measures))
-    select = recompute_select(warehouse.render(template(aggregate.rollup_sql)), aggregate, source_where)
+    select = recompute_select(warehouse.render(template(aggregate.rollup_sql)), aggregate, source_where, communities)
     warehouse.command(
         f"INSERT INTO {table_of(warehouse, aggregate)} ({columns}, version) "
         f"SELECT {columns}, {version} FROM ({select})",

@@ -1,0 +1,37 @@
+-- title: facts as corrected: what {facts} stands for in rollups and views
+-- member_id is the person (account_id: as published), actor_kind what moderation says; what is hidden, and whoever is
+-- erased, is not there. {where} chooses facts by community and minute, {communities} the same communities.
+-- Look-ups by hash instead of joins: a join costs every event 0.2 us, corrected or not, these a tenth of it.
+(
+    WITH
+        (
+            SELECT (groupArray(cityHash64(community_id, platform, account_id)), groupArray(member_id))
+            FROM {store}.linked_accounts FINAL
+            WHERE {communities}
+        ) AS people,
+        (
+            SELECT (groupArray(cityHash64(community_id, member_id)), groupArray(if(hidden, 'gone', actor_kind)))
+            FROM {store}.member_standing FINAL
+            WHERE {communities}
+        ) AS standings
+    SELECT * EXCEPT (published_kind, standing), if(standing = '', published_kind, standing) AS actor_kind
+    FROM
+    (
+        SELECT *, transform(cityHash64(community_id, member_id), standings.1, standings.2, '') AS standing
+        FROM
+        (
+            SELECT
+                e.* EXCEPT (member_id, actor_kind),
+                e.member_id AS account_id,
+                e.actor_kind AS published_kind,
+                transform(cityHash64(community_id, platform, e.member_id), people.1, people.2, e.member_id) AS member_id
+            FROM {store}.events AS e FINAL
+            WHERE {where}
+                AND (community_id, event_id) NOT IN
+                (
+                    SELECT community_id, event_id FROM {store}.hidden_events FINAL WHERE {communities}
+                )
+        )
+    )
+    WHERE standing != 'gone'
+)
