@@ -56,7 +56,7 @@ def within(module: str, *packages: str) -> bool:
 # Layers, from the inside out: a module may import its own layer and those before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("streams.topics", "streams.statements", "streams.settings", "streams.metrics", "streams.catalog"),
-    ("streams.aggregates", "streams.simulate", "streams.traces", "streams.dead_letters"),
+    ("streams.aggregates", "streams.simulate", "streams.traces", "streams.dead_letters", "streams.communities"),
     ("streams.processors",),
     (
         *("streams.clickhouse", "streams.kafka", "streams.migrations", "streams.health", "streams.publisher"),
@@ -103,6 +103,7 @@ ONE_FILE = {
     "grafana_api": {"streams.grafana"},
     "tenacity": {"streams.processors.retry"},
     "lz4": {"streams.embedded.coding"},
+    "yaml": {"streams.communities.file"},
     # Declared in one, shown over HTTP by the other.
     "prometheus_client": {"streams.metrics", "streams.health"},
 }

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from streams.catalog import activity, pipeline
+from streams.catalog import activity, communities, pipeline
 from streams.catalog.columns import COLUMNS
 from streams.catalog.metric import Metric, Relation
 
 ALL: tuple[Metric, ...] = (*activity.METRICS,)
 """Every metric there is."""
 
-RELATIONS: tuple[Relation, ...] = (*pipeline.RELATIONS,)
+RELATIONS: tuple[Relation, ...] = (*pipeline.RELATIONS, *communities.RELATIONS)
 """Every view that holds no metric of its own."""
 
 by_name: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in ALL})
