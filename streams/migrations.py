@@ -140,6 +140,7 @@ def views(root: Path | None = None, metrics: MetricsSettings = _DEFAULT) -> list
         "{engaged}": _tuple(family.name for family in ALL if family.engaged),
         "{contributing}": _tuple(family.name for family in ALL if family.contributing),
         "{counted}": _tuple(metrics.counted_actor_kinds),
+        "{smallest_cohort}": str(metrics.smallest_cohort),
     }
     found = []
     for path in sorted(((root or sql_root()) / "views").glob("*.sql")):

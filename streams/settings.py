@@ -110,6 +110,11 @@ class MetricsSettings(Section):
         min_length=1,
         description="kinds of actors that every number counts; retroactive, takes effect with `streams migrate`",
     )
+    smallest_cohort: int = Field(
+        5,
+        ge=1,
+        description="views by segment withhold smaller counts of members; takes effect with `streams migrate`",
+    )
 
 
 class WorkerSettings(Section):

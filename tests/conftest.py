@@ -16,9 +16,12 @@ from streams.clickhouse import Warehouse
 from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.warehouse_process import EmbeddedWarehouse
 from streams.migrations import migrate
-from streams.settings import KafkaSettings, Settings, WarehouseSettings
+from streams.settings import KafkaSettings, MetricsSettings, Settings, WarehouseSettings
 
 pytest.register_assert_rewrite("folds")
+
+# Segments of one member are compared as well; tests/connected/test_cohorts.py says what is withheld otherwise.
+EXACT = MetricsSettings(smallest_cohort=1)
 
 
 def required(condition: bool, what: str) -> None:
@@ -80,10 +83,11 @@ def settings(broker: Broker, warehouse_server: EmbeddedWarehouse, names: str, tm
     chosen = Settings(
         kafka=KafkaSettings(bootstrap=broker.bootstrap, topic_prefix=f"{names}."),
         warehouse=WarehouseSettings(url=warehouse_server.url, database=names),
+        metrics=EXACT,
         data_dir=tmp_path,
     )
     warehouse = Warehouse(chosen.warehouse)
-    migrate(warehouse)
+    migrate(warehouse, metrics=chosen.metrics)
     warehouse.close()
     return chosen
 
@@ -104,10 +108,11 @@ def lab(warehouse_server: EmbeddedWarehouse, tmp_path_factory: pytest.TempPathFa
     chosen = Settings(
         kafka=KafkaSettings(topic_prefix=f"{name}."),
         warehouse=WarehouseSettings(url=warehouse_server.url, database=name),
+        metrics=EXACT,
         data_dir=tmp_path_factory.mktemp("lab"),
     )
     client = Warehouse(chosen.warehouse)
-    migrate(client)
+    migrate(client, metrics=chosen.metrics)
     lab = Lab(chosen, client)
     yield lab
     lab.close()

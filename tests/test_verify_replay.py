@@ -41,6 +41,19 @@ def test_minutes_are_what_was_worked_out_by_hand():
     assert expected == views(fold(KNOWN))["activity_minute_by_segment"]
 
 
+def test_counts_of_few_members_of_a_segment_are_withheld_and_totals_are_not():
+    few = Fold(smallest_cohort=2)
+    for event in KNOWN:
+        few.add(event)
+    monday = {key[2:]: row for key, row in views(few)["activity_day_by_segment"].items() if key[1] == seconds(MONDAY)}
+    # Three wrote, two checked in; one ordered (twice), and the bot is alone.
+    assert (4, 3) == monday["message", "wechat", "human"]
+    assert (2, 2) == monday["check_in", "wechat", "human"]
+    assert (2, None) == monday["order", "shop", "human"]
+    assert (1, None) == monday["message", "wechat", "bot"]
+    assert views(fold(KNOWN))["activity_day"] == views(few)["activity_day"]
+
+
 def test_totals_count_each_human_once_and_nest():
     monday = views(fold(KNOWN))["activity_day"][known.TEA, seconds(MONDAY)]
     # ann, bo and cy: 10 events without the bot's; all engaged, all wrote.

@@ -1,6 +1,8 @@
 -- title: activity per community, family, platform and actor kind by minute
--- members of several rows must not be added: a member may be in more than one. Use activity_minute for totals.
+-- members of several rows must not be added: a member may be in more than one; use activity_minute for totals.
+-- Fewer than {smallest_cohort} members are withheld: NULL. Their events are shown.
 CREATE OR REPLACE VIEW {db}.activity_minute_by_segment AS
+WITH finalizeAggregation(a.members) AS distinct_members
 SELECT
     community_id,
     start,
@@ -8,7 +10,7 @@ SELECT
     platform,
     actor_kind,
     a.events AS events,
-    finalizeAggregation(a.members) AS members,
+    if(distinct_members < {smallest_cohort}, NULL, distinct_members) AS members,
     (SELECT watermark FROM {db}.pipeline_watermark) AS fresh_until,
     start + 60 <= fresh_until AS settled
 FROM {store}.activity_minute AS a FINAL;

@@ -14,16 +14,19 @@ WITH
             if(toStartOfDay(since) = since, since, toStartOfDay(since) + 86400) AS first_day
         ),
         [('5m', 300), ('1h', 3600), ('24h', 86400), ('7d', 604800), ('28d', 2419200)]
-    ) AS windows
+    ) AS windows,
+    uniqExactMerge(rows.members) AS present,
+    uniqExactMergeIf(rows.members, family IN {engaged}) AS engaged,
+    uniqExactMergeIf(rows.members, family IN {contributing}) AS contributing
 SELECT
     community_id,
     window,
     family,
     platform,
     sum(rows.events) AS events,
-    uniqExactMerge(rows.members) AS members,
-    uniqExactMergeIf(rows.members, family IN {engaged}) AS engaged_members,
-    uniqExactMergeIf(rows.members, family IN {contributing}) AS contributing_members,
+    if(present < {smallest_cohort}, NULL, present) AS members,
+    if(engaged BETWEEN 1 AND {smallest_cohort} - 1, NULL, engaged) AS engaged_members,
+    if(contributing BETWEEN 1 AND {smallest_cohort} - 1, NULL, contributing) AS contributing_members,
     any(moment) AS as_of,
     any((SELECT watermark FROM {db}.pipeline_watermark)) AS fresh_until
 FROM

@@ -11,6 +11,12 @@ _NESTED = {
     "contributing_members": "Distinct members who wrote or reviewed",
 }
 
+_FEW = (
+    "Counts of 1 to 4 members are withheld: NULL (`metrics.smallest_cohort`). Counts of events are shown.",
+    "Withholding keeps people out of reports; it is no access control: member_activity names every member.",
+)
+_ADD = "Members of several rows must not be added: one member may be in more than one."
+
 METRICS: tuple[Metric, ...] = (
     Metric(
         name="activity",
@@ -60,8 +66,11 @@ METRICS: tuple[Metric, ...] = (
         grain="community, bucket, family, platform, actor kind",
         view="activity_day_by_segment",
         also=("activity_hour_by_segment", "activity_minute_by_segment"),
-        columns={"events": "Events of the segment", "members": "Distinct members of the segment"},
-        caveats=("Members of several rows must not be added: one member may be in more than one.",),
+        columns={
+            "events": "Events of the segment",
+            "members": "Distinct members of the segment; NULL when there are few",
+        },
+        caveats=(_ADD, *_FEW),
         reference="ours: the dimensions that every platform has",
     ),
     Metric(
@@ -73,8 +82,13 @@ METRICS: tuple[Metric, ...] = (
         grain="community, window, family, platform",
         view="activity_rolling_by_segment",
         also=("activity_rolling_by_segment_at",),
-        columns=_NESTED,
-        caveats=("Members of several rows must not be added: one member may be in more than one.",),
+        columns={
+            "events": "Events of the segment",
+            "members": "Distinct members of the segment; NULL when there are few",
+            "engaged_members": "Those for whom the family counts as taking part; NULL when there are few",
+            "contributing_members": "Those for whom the family counts as giving something; NULL when there are few",
+        },
+        caveats=(_ADD, *_FEW),
         reference="ours: the dimensions that every platform has",
     ),
 )

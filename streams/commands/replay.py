@@ -70,7 +70,7 @@ def replay(
     from streams.publisher import Publisher
     from streams.traces.verify import Fold
 
-    expected = Fold(settings.metrics.counted_actor_kinds)
+    expected = Fold(settings.metrics.counted_actor_kinds, settings.metrics.smallest_cohort)
     try:
         with Publisher(settings.kafka) as publisher:
             for name in names:

@@ -48,10 +48,12 @@ class Difference(NamedTuple):
 class Fold:
     """Distinct facts of events that are versions of nothing: the first of each (community_id, event_id) counts.
 
-    `counted`: the kinds of actors that totals count.
+    `counted`: the kinds of actors that totals count. Counts of a segment's members below
+    `smallest_cohort` are None.
     """
 
     counted: Collection[str] = ("human",)
+    smallest_cohort: int = 1
     # (community_id, event_id) -> (ms since 1970, family, platform, actor kind, member)
     facts: dict[tuple[str, str], tuple[int, str, str, str, str]] = field(default_factory=dict)
 
@@ -89,7 +91,11 @@ class Fold:
         members: dict[Key, list[str]] = defaultdict(list)
         for (community, _), (ms, family, platform, kind, member) in self.facts.items():
             members[community, ms // 1000 // seconds * seconds, family, platform, kind].append(member)
-        return {key: (len(who), len(set(who))) for key, who in members.items()}
+        distinct = {key: len(set(who)) for key, who in members.items()}
+        return {
+            key: (len(who), distinct[key] if distinct[key] >= self.smallest_cohort else None)
+            for key, who in members.items()
+        }
 
     def _totals(self, seconds: int) -> dict[Key, Key]:
         acts: dict[Key, list[tuple[str, str]]] = defaultdict(list)

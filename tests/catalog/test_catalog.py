@@ -15,7 +15,7 @@ from pipeline import Lab
 from streams import catalog
 from streams.catalog import ALL, COLUMNS, RELATIONS, Metric
 from streams.catalog.comments import column_comments, statement, view_comment, views
-from streams.migrations import view_files
+from streams.migrations import sql_root, view_files
 
 FILES = sorted(Path(catalog.__file__).parent.glob("*.py"))
 VIEWS = sorted(view_files())
@@ -51,6 +51,13 @@ def test_a_metric_says_everything(metric: Metric) -> None:
 def test_every_view_is_explained_and_no_other() -> None:
     assert VIEWS == sorted(views())
     assert [] == [view for view in VIEWS if not view_comment(view).strip()]
+
+
+def test_every_view_by_segment_withholds_counts_of_few_members() -> None:
+    files = {file.name: file.read_text() for file in (sql_root() / "views").glob("*segment*.sql")}
+    own = {name for name, sql in files.items() if "SELECT * FROM" not in sql}
+    assert len(own) >= 4
+    assert [] == [name for name in own if "{smallest_cohort}" not in files[name]]
 
 
 def test_words_that_hold_for_every_view_are_not_repeated() -> None:

@@ -39,7 +39,7 @@ def bots_count(tea: Lab) -> Iterator[Lab]:
     """The same with the switch set to humans and bots."""
     migrate(tea.warehouse, metrics=MetricsSettings(counted_actor_kinds=("human", "bot")))
     yield tea
-    migrate(tea.warehouse)
+    migrate(tea.warehouse, metrics=tea.settings.metrics)
 
 
 def activity(lab: Lab) -> dict[tuple[Any, ...], tuple[Any, ...]]:
