@@ -82,8 +82,9 @@ def restate(
     for aggregate in ALL:
         version = clock.take()
         for low, high in slices(warehouse, start, end):
-            target = in_range("start", *_whole_buckets(aggregate, low, high), communities)
-            source = in_range(aggregate.time_column, *_whole_buckets(aggregate, low, high), communities)
+            whole = _whole_buckets(aggregate, low, high)
+            target = in_range("start", *whole, aggregate.grain, communities)
+            source = in_range(aggregate.time_column, *whole, aggregate.source_grain, communities)
             write_rows(warehouse, aggregate, source, communities, version)
             remove_vanished(warehouse, aggregate, target, version)
             [(stored,)] = warehouse.rows(
@@ -153,11 +154,14 @@ def _identity(difference: Difference) -> str:
 def _compare(warehouse: Warehouse, aggregate: Aggregate, low: int, high: int) -> Iterator[Difference]:
     keys = ", ".join(aggregate.keys)
     facts = recompute_select(
-        warehouse.render(template(aggregate.facts_sql)), aggregate, in_range("minute", low, high), from_facts=True
+        warehouse.render(template(aggregate.facts_sql)),
+        aggregate,
+        in_range("minute", low, high, "minute"),
+        from_facts=True,
     )
     stored = (
         f"SELECT {keys}, {', '.join(aggregate.measures)}, 1 AS here FROM {{store}}.{aggregate.name} FINAL "
-        f"WHERE {in_range('start', low, high)}"
+        f"WHERE {in_range('start', low, high, aggregate.grain)}"
     )
     equal = " AND ".join(_equal(aggregate, measure) for measure in aggregate.measures)
     shown = ", ".join(
@@ -193,7 +197,7 @@ def _living_twice(
     warehouse: Warehouse, start: Moment, end: Moment, communities: Sequence[str] = ()
 ) -> Iterator[list[Version]]:
     """The live rows of each event of the range that has more than one, wherever in time the others are."""
-    chosen = in_range("minute", *_clipped(0, END_OF_TIME, start, end), communities)
+    chosen = in_range("minute", *_clipped(0, END_OF_TIME, start, end), "minute", communities)
     [(count,)] = warehouse.rows(f"SELECT count() FROM {{store}}.events WHERE {chosen}")
     turns = 1 + count // KEYS_AT_ONCE
     for turn in range(turns):

@@ -11,6 +11,9 @@ Grain = Literal["minute", "hour", "day"]
 
 SECONDS: Mapping[Grain, int] = {"minute": 60, "hour": 3600, "day": 86400}
 
+LEADING: Mapping[Grain, str] = {"minute": "toStartOfHour", "hour": "toStartOfDay", "day": "toStartOfMonth"}
+"""What the primary key of a table begins with, by the grain of its rows: facts are kept by minute."""
+
 Buckets = Mapping[str, Iterable[int]]
 """Community -> bucket starts in epoch seconds."""
 
@@ -38,6 +41,11 @@ class Aggregate:
     def rollup_sql(self) -> str:
         """The file that the running pipeline recomputes with."""
         return self.merge_sql if self.source else self.facts_sql
+
+    @property
+    def source_grain(self) -> Grain:
+        """Grain of the rows it is made of."""
+        return self.source.grain if self.source else "minute"
 
     @property
     def time_column(self) -> str:
@@ -71,8 +79,8 @@ def recompute_select(
     )
 
 
-def in_buckets(grain: Grain, column: str, buckets: Buckets) -> str:
-    """SQL predicate that is true in the given buckets: the primary key prunes by it, and no statement grows deep.
+def in_buckets(grain: Grain, column: str, buckets: Buckets, stored: Grain) -> str:
+    """SQL predicate that is true in the given buckets of `grain`, for a table whose rows are of the grain `stored`.
 
     The buckets travel as one string literal: a literal per bucket would pass the parser's limit of 50,000 nodes.
     """
@@ -83,13 +91,21 @@ def in_buckets(grain: Grain, column: str, buckets: Buckets) -> str:
         f"(community_id, {bucket_expression(grain, column)}) IN ("
         "SELECT bucket.1, toDateTime(arrayJoin(bucket.2), 'UTC') FROM ("
         f"SELECT arrayJoin(JSONExtract({literal}, 'Array(Tuple(String, Array(UInt32)))')) AS bucket))"
-        f" AND {column} >= toDateTime({low}, 'UTC') AND {column} < toDateTime({high}, 'UTC')"
+        f" AND {in_range(column, low, high, stored)}"
     )
 
 
-def in_range(column: str, start: int, end: int, communities: Iterable[str] = ()) -> str:
-    """SQL predicate of a half-open range of epoch seconds, and of some communities when any are given."""
-    clause = f"{column} >= toDateTime({start}, 'UTC') AND {column} < toDateTime({end}, 'UTC')"
+def in_range(column: str, start: int, end: int, stored: Grain, communities: Iterable[str] = ()) -> str:
+    """SQL predicate of a half-open range of epoch seconds, and of some communities when any are given.
+
+    The range is said twice, because the engine does not conclude from a column what the function of it is that the
+    primary key begins with: without it every granule of the parts would be read.
+    """
+    low, high, leading = f"toDateTime({start}, 'UTC')", f"toDateTime({end}, 'UTC')", LEADING[stored]
+    clause = (
+        f"{column} >= {low} AND {column} < {high} "
+        f"AND {leading}({column}) >= {leading}({low}) AND {leading}({column}) <= {leading}({high})"
+    )
     names = list(communities)
     return f"{clause} AND {of_communities(names)}" if names else clause
 

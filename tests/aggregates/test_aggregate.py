@@ -54,13 +54,14 @@ def test_a_literal_holds_no_brace_that_a_placeholder_could_open(names: list[str]
 
 
 @pytest.mark.connected
+@pytest.mark.parametrize("stored", SECONDS)
 @pytest.mark.parametrize("grain", SECONDS)
-def test_buckets_choose_exactly_the_moments_inside_them(lab: Lab, grain: str) -> None:
+def test_buckets_choose_exactly_the_moments_inside_them(lab: Lab, grain: str, stored: str) -> None:
     size = SECONDS[grain]  # type: ignore[index]
     day = 1_710_028_800
     buckets = {name: [day, day + 2 * size] for name in NASTY} | {"other": [day + size]}
     moments = sorted({day + step * size + edge for step in range(-1, 4) for edge in (0, 60, size - 60)})
-    predicate = in_buckets(grain, "minute", buckets)  # type: ignore[arg-type]
+    predicate = in_buckets(grain, "minute", buckets, stored)  # type: ignore[arg-type]
     rows = lab.warehouse.rows(
         "SELECT community_id, toUnixTimestamp(minute) FROM ("
         f"SELECT arrayJoin(JSONExtract({json_literal([*buckets, 'unheard of'])}, 'Array(String)')) AS community_id, "
@@ -80,7 +81,7 @@ def test_buckets_choose_exactly_the_moments_inside_them(lab: Lab, grain: str) ->
 @pytest.mark.connected
 def test_a_range_is_half_open_and_may_name_communities(lab: Lab) -> None:
     def chosen(*communities: str) -> list[tuple[str, int]]:
-        where = in_range("at", 120, 240, communities)
+        where = in_range("at", 120, 240, "minute", communities)
         names = json_literal(["it's", "{store}", "b"])
         return lab.warehouse.rows(
             f"SELECT community_id, toUnixTimestamp(at) FROM (SELECT arrayJoin(JSONExtract({names}, 'Array(String)')) "
@@ -96,7 +97,7 @@ def test_a_range_is_half_open_and_may_name_communities(lab: Lab) -> None:
 def test_a_hundred_thousand_buckets_fit_into_one_statement(lab: Lab) -> None:
     start = 1_710_028_800
     buckets = {f"community {n}": range(start, start + 60 * 100, 60) for n in range(1000)}
-    where = in_buckets("minute", "minute", buckets)
+    where = in_buckets("minute", "minute", buckets, "minute")
     names = "concat('community ', toString(number))"
     rows = lab.warehouse.rows(
         f"SELECT count() FROM (SELECT {names} AS community_id, toDateTime({start + 60 * 99}, 'UTC') AS minute "
@@ -131,3 +132,16 @@ def test_names_of_aggregates_are_unique() -> None:
 )
 def test_the_bucket_of_a_column(grain: str, expected: str) -> None:
     assert expected == bucket_expression(grain, "at")  # type: ignore[arg-type]
+
+
+@pytest.mark.connected
+@pytest.mark.parametrize("aggregate", ALL, ids=lambda aggregate: aggregate.name)
+def test_buckets_are_found_by_what_the_primary_key_begins_with(lab: Lab, aggregate: Aggregate) -> None:
+    table = aggregate.source.name if aggregate.source else "events"
+    [(key,)] = lab.warehouse.rows(
+        f"SELECT primary_key FROM system.tables WHERE database = '{{store}}' AND name = '{table}'"
+    )
+    where = in_buckets(aggregate.grain, aggregate.time_column, {"tea": [1_710_028_800]}, aggregate.source_grain)
+    leading = key.split(",")[0]
+    assert f"{leading} >= " in where
+    assert f"{leading} <= " in where
