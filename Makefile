@@ -69,6 +69,11 @@ bench: $(STAMP)  ## Speed of the whole path, as ratios in one run (BENCH=all for
 chaos: $(STAMP)  ## 1,000 kill -9 over a million events (CHAOS="--kills 40 --events 40000" for less)
 	@$(BIN)/python -m tests.chaos $(CHAOS)
 
+.PHONY: cookbook
+cookbook: $(STAMP)  ## Write docs/metrics.md and docs/cookbook.md anew
+	@$(BIN)/streams metrics export
+	@STREAMS_TEST_WRITE_COOKBOOK=1 $(BIN)/pytest tests/connected/test_cookbook.py
+
 .PHONY: lint
 lint: $(STAMP)  ## ruff, mypy and the contract files
 	@$(BIN)/ruff check .

@@ -1,0 +1,81 @@
+"""Every question of the cookbook is answered as the document says."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import known_answer
+import pytest
+import reading_circle
+from cookbook import DOCUMENT, Recipe, document, recipes
+from pipeline import Lab, Log
+
+from streams.cli import main
+from streams.communities.file import parse
+from streams.communities.rows import TABLES
+from streams.migrations import migrate
+from streams.settings import MetricsSettings
+
+pytestmark = pytest.mark.connected
+
+RECEIVED_MS = int(datetime(2026, 3, 5, tzinfo=UTC).timestamp() * 1000)
+
+Ask = Callable[[str], str]
+
+
+@pytest.fixture(scope="module")
+def told(lab: Lab) -> Lab:
+    """Both communities with their settings, and the views as they are when the settings of the pipeline say nothing."""
+    migrate(lab.warehouse, metrics=MetricsSettings())
+    said = parse(reading_circle.SETTINGS, "reading_circle.py")
+    for table in TABLES:
+        lab.warehouse.insert(f"{{store}}.{table.name}", table.filled(said.communities, 1))
+    log = Log()
+    for event in [*reading_circle.EVENTS, *known_answer.EVENTS]:
+        key = f"{event['community_id']}/{event['member_id']}".encode()
+        log.append(lab.topic(event["type"]), key, json.dumps(event).encode(), RECEIVED_MS)
+    worker = lab.worker(log)
+    lab.run(worker.drain())
+    positions = worker.progress.table(worker.progress.take_changed(), datetime.now(UTC))
+    lab.warehouse.insert("{store}.progress", positions)
+    return lab
+
+
+@pytest.fixture
+def ask(told: Lab, capfdbinary: pytest.CaptureFixture[bytes]) -> Ask:
+    """Asks as an analyst does, with `streams sql`."""
+
+    def once(sql: str) -> str:
+        capfdbinary.readouterr()
+        of = told.settings.warehouse
+        where = ["--set", f"warehouse.url={of.url}", "--set", f"warehouse.database={of.database}"]
+        with pytest.raises(SystemExit) as ended:
+            main([*where, "sql", sql, "--format", "Markdown"])
+        out, err = capfdbinary.readouterr()
+        assert 0 == (ended.value.code or 0), err.decode()
+        return out.decode()
+
+    return once
+
+
+def test_the_document_is_what_the_warehouse_answers(ask: Ask) -> None:
+    text = document(ask)
+    if os.environ.get("STREAMS_TEST_WRITE_COOKBOOK"):
+        DOCUMENT.write_text(text)
+    assert text == DOCUMENT.read_text(), "make cookbook, look at the difference, and commit it"
+
+
+@pytest.mark.parametrize("recipe", recipes(), ids=lambda recipe: recipe.name)
+def test_a_question_says_how_to_read_its_answer_and_needs_no_lore(recipe: Recipe) -> None:
+    assert recipe.question.endswith("?")
+    assert recipe.reading.endswith(".")
+    assert recipe.sql.endswith(";")
+    for lore in ("FINAL", "Merge(", "_store", "{db}", "now("):
+        assert lore not in recipe.sql
+
+
+def test_every_question_has_an_answer(ask: Ask) -> None:
+    assert [] == [recipe.name for recipe in recipes() if len(ask(recipe.sql).splitlines()) < 3]
