@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from streams.catalog import activity, communities, pipeline
+from streams.catalog import activity, communities, pipeline, rituals
 from streams.catalog.columns import COLUMNS
 from streams.catalog.metric import Metric, Relation
 
-ALL: tuple[Metric, ...] = (*activity.METRICS,)
+ALL: tuple[Metric, ...] = (*activity.METRICS, *rituals.METRICS)
 """Every metric there is."""
 
 RELATIONS: tuple[Relation, ...] = (*pipeline.RELATIONS, *communities.RELATIONS)

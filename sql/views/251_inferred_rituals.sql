@@ -1,0 +1,174 @@
+-- title: recurring occasions that nobody declared: hours in which members come together again and again
+-- One row a community, calendar month and ritual: what the months up to its end (2 for daily, 6 for weekly, 12 for monthly
+-- rituals) let infer. An hour of the day, of the week or of the month is a ritual when attendance reached
+-- max(3, 3 x expected) on at least half of its dates, on 4 at the least, and
+-- chance = hours looked at x exp(-dates x D(held / dates || expected / threshold)) is at most 0.01.
+-- expected is what the community's own profile gives the hour: for daily ones the mean of the hours 2 and 3 before and after,
+-- for weekly ones the same hour of the other days, or more where the whole weekday is busier (hour and weekday as if they
+-- were independent, both without the slot itself), for monthly ones the same hour of all other days (by date) or of the same
+-- weekday in other weeks (by weekday).
+-- By Markov's inequality attendance reaches the threshold by chance on at most expected / threshold of the dates, whatever its
+-- distribution; D, the relative entropy, bounds the tail of the binomial (Chernoff).
+-- Neighbouring hours of one day are one ritual, named by the best attended hour.
+CREATE OR REPLACE VIEW {db}.inferred_rituals AS
+WITH
+    ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] AS day_names,
+    -- Every hour with somebody in it, once for each kind of slot and each month whose window it is in.
+    seen AS
+    (
+        SELECT
+            community_id, day, hour, toFloat64(attendees) AS x,
+            arrayJoin([
+                ('day', 0, 2),
+                ('week', toDayOfWeek(day), 6),
+                ('month', toDayOfMonth(day), 12),
+                ('nth', 10 * intDiv(toDayOfMonth(day) + 6, 7) + toDayOfWeek(day), 12)
+            ]) AS kind,
+            kind.1 AS cadence,
+            kind.2 AS slot,
+            addMonths(toStartOfMonth(day), arrayJoin(range(kind.3))) AS month
+        FROM {db}.attendance_hour
+    ),
+    slots AS
+    (
+        SELECT
+            community_id, month, cadence, slot, hour,
+            sum(x) AS total,
+            groupArrayIf(x, x >= 3) AS gatherings
+        FROM seen
+        GROUP BY community_id, month, cadence, slot, hour
+    ),
+    -- What the community's own profile gives each slot, over all dates of the window.
+    profiles AS
+    (
+        SELECT
+            *,
+            sum(total) OVER (PARTITION BY community_id, month, cadence, slot) - total AS same_slot,
+            sum(total) OVER (PARTITION BY community_id, month, cadence, hour) - total AS same_hour,
+            sum(total) OVER (PARTITION BY community_id, month, cadence, slot % 10, hour) - total AS same_weekday_hour,
+            sum(total) OVER (PARTITION BY community_id, month, cadence) - same_slot - same_hour - total AS elsewhere,
+            sumMap(map(hour, total)) OVER (PARTITION BY community_id, month, cadence) AS of_hour
+        FROM slots
+    ),
+    lives AS
+    (
+        SELECT
+            community_id,
+            min(day) AS first_day,
+            greatest(max(day), ifNull(toDate((SELECT watermark FROM {db}.pipeline_watermark)), toDate(0))) AS last_day
+        FROM {db}.attendance_hour
+        GROUP BY community_id
+    ),
+    -- One step a query: expressions named by other expressions would make the plan slower to build than to run.
+    windows AS
+    (
+        SELECT
+            community_id, month, cadence, slot, hour, total, gatherings,
+            same_slot, same_hour, same_weekday_hour, elsewhere, of_hour,
+            greatest(first_day, addMonths(month, 1 - transform(cadence, ['day', 'week'], [2, 6], 12))) AS since,
+            least(last_day + 1, addMonths(month, 1)) AS until
+        FROM profiles
+        INNER JOIN lives USING (community_id)
+        WHERE length(gatherings) >= 4 AND month <= last_day AND NOT (cadence = 'month' AND slot > 28)
+    ),
+    calendars AS
+    (
+        SELECT *, arrayMap(i -> since + i, range(toUInt32(until - since))) AS days
+        FROM windows
+    ),
+    dated AS
+    (
+        SELECT
+            *,
+            length(days) AS all_days,
+            arrayCount(d -> toDayOfWeek(d) = slot % 10, days) AS weekdays,
+            multiIf(
+                cadence = 'day', all_days,
+                cadence = 'week', weekdays,
+                cadence = 'month', arrayCount(d -> toDayOfMonth(d) = slot, days),
+                arrayCount(d -> 10 * intDiv(toDayOfMonth(d) + 6, 7) + toDayOfWeek(d) = slot, days)
+            ) AS dates
+        FROM calendars
+    ),
+    expectations AS
+    (
+        SELECT
+            community_id, month, cadence, slot, hour, total, gatherings, dates,
+            same_hour * dates / (all_days - dates) AS as_other_days,
+            greatest(1, multiIf(
+                cadence = 'day', arraySum(i -> of_hour[(hour + i + 24) % 24], [-3, -2, 2, 3]) / 4,
+                cadence = 'week', greatest(as_other_days, if(same_slot * same_hour = 0, 0, same_slot * same_hour / elsewhere)),
+                cadence = 'month', as_other_days,
+                same_weekday_hour * dates / (weekdays - dates)
+            )) / dates AS expected
+        FROM dated
+    ),
+    attained AS
+    (
+        SELECT *, greatest(3, round(3 * expected, 6)) AS threshold, arrayCount(x -> x >= threshold, gatherings) AS held
+        FROM expectations
+    ),
+    shares AS
+    (
+        SELECT
+            *,
+            held / dates AS share,
+            expected / threshold AS by_chance,
+            transform(cadence, ['day', 'week', 'month'], [24, 168, 672], 840) AS looked_at
+        FROM attained
+        WHERE held >= 4
+    ),
+    chances AS
+    (
+        SELECT
+            *,
+            share * log(share / by_chance)
+                + if(share = 1, 0, (1 - share) * log((1 - share) / (1 - by_chance))) AS entropy,
+            least(1, looked_at * exp(-dates * entropy)) AS chance
+        FROM shares
+        WHERE share >= 0.5 AND share > by_chance
+    ),
+    islands AS
+    (
+        SELECT
+            community_id, month, cadence, slot, hour, total, dates, held, expected, threshold, chance,
+            hour - row_number() OVER (PARTITION BY community_id, month, cadence, slot ORDER BY hour) AS island
+        FROM chances
+        WHERE chance <= 0.01
+    ),
+    rituals AS
+    (
+        SELECT
+            community_id, month, cadence, slot,
+            min(hour) AS from_hour,
+            count() AS hours,
+            argMax((hour, total, dates, held, expected, threshold, chance), (total, -hour)) AS best
+        FROM islands
+        GROUP BY community_id, month, cadence, slot, island
+    )
+SELECT
+    community_id,
+    month,
+    concat(
+        multiIf(
+            cadence = 'day', 'daily',
+            cadence = 'month', concat('day ', toString(slot)),
+            cadence = 'week', day_names[slot],
+            concat(['first', 'second', 'third', 'fourth', 'fifth'][intDiv(slot, 10)], ' ', day_names[slot % 10])
+        ),
+        ' ', leftPad(toString(best.1), 2, '0'), ':00'
+    ) AS ritual,
+    if(cadence = 'nth', 'month', cadence) AS every,
+    toUInt8(multiIf(cadence = 'week', slot, cadence = 'nth', slot % 10, 0)) AS weekday,
+    toUInt8(if(cadence = 'month', slot, 0)) AS month_day,
+    toUInt8(if(cadence = 'nth', intDiv(slot, 10), 0)) AS week_of_month,
+    toUInt8(best.1) AS at_hour,
+    toUInt8(from_hour) AS from_hour,
+    toUInt8(hours) AS hours,
+    toUInt16(best.3) AS dates,
+    toUInt16(best.4) AS held,
+    best.2 / best.3 AS attendance,
+    best.5 AS expected,
+    best.6 AS threshold,
+    best.7 AS chance
+FROM rituals;

@@ -1,0 +1,74 @@
+"""Rituals: what a community does again and again, declared or not, and who comes."""
+
+from __future__ import annotations
+
+from streams.catalog.metric import Metric
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="attendance",
+        title="Attendance by hour",
+        words="How many members were there in each hour of the community's own clock: wrote a message or checked in.",
+        formula="Exact number of distinct counted members with a message or a check-in in the local hour.",
+        unit="members",
+        grain="community, day, hour",
+        view="attendance_hour",
+        columns={"hour": "Local hour of the day, 0 to 23", "attendees": "Distinct members who wrote or checked in"},
+        caveats=(
+            "Hours in which nobody was there have no row.",
+            "Members of several hours must not be added: one member may be in more than one.",
+            "In zones that are not whole hours from UTC, an hour is one of UTC, told by the local hour it begins in.",
+        ),
+        reference="ours: what recurrence is looked for in",
+    ),
+    Metric(
+        name="inferred_rituals",
+        title="Inferred rituals",
+        words=(
+            "Occasions at which members come together again and again, though nobody declared them: every day, every "
+            "week or every month at the same local hour."
+        ),
+        formula=(
+            "An hour of the day, week or month is a ritual of a calendar month when in the window up to the month's end "
+            "(2, 6 or 12 months) attendance reached `threshold` = max(3, 3 x `expected`) on at least half of its dates "
+            "and on 4, and `chance` is at most 0.01. `expected` comes from the community's own profile: daily, the "
+            "mean of the hours 2 and 3 before and after; weekly, the same hour of the other days, or the product of "
+            "hour and weekday without the slot where that is more; monthly, the same hour of the other days (by date, "
+            "1 to 28) or of the same weekday in other weeks (first to fifth). It is at least one attendee in the whole "
+            "window. `chance` = slots x exp(-`dates` x D), where D is the relative entropy of `held` / `dates` to "
+            "`expected` / `threshold` and slots are 24, 168, 672 or 840. Hours of one day that follow each other are "
+            "one ritual."
+        ),
+        unit="members",
+        grain="community, month, ritual",
+        view="inferred_rituals",
+        columns={
+            "month": "First day of the calendar month at whose end it could be inferred",
+            "ritual": "Name: `Wednesday 20:00`, `daily 07:00`, `day 15 12:00` or `first Friday 18:00`",
+            "every": "day, week or month",
+            "weekday": "1 Monday to 7 Sunday; 0 when it has none",
+            "month_day": "Day of the month; 0 when it has none",
+            "week_of_month": "1 first to 5 fifth of that weekday in the month; 0 when it has none",
+            "at_hour": "Local hour that is attended best",
+            "from_hour": "Local hour it begins in",
+            "hours": "Hours that belong to it",
+            "dates": "Dates of the window on which it was due",
+            "held": "Dates on which attendance reached the threshold",
+            "attendance": "Mean attendance of the best hour over all dates",
+            "expected": "Attendance of that hour that the rest of the profile leads one to expect",
+            "threshold": "Attendance from which on a date counts as held",
+            "chance": "Upper bound of the probability that any slot of a community without rituals looks like this",
+        },
+        caveats=(
+            "Three people are the fewest that make a gathering; smaller circles are not seen.",
+            "An occasion of every second week shows as a weekly one that is held half of the time.",
+            "Three or more weekly occasions at one hour begin to look like the profile of that hour.",
+            "A change of hour shows as a ritual that ends and another that begins some weeks later.",
+            "The month that is not over is told up to its last day with data.",
+        ),
+        reference=(
+            "ours: no system found infers rituals. Markov's inequality bounds one date, whatever the distribution of "
+            "attendance; Chernoff's bound all dates of a slot; Bonferroni's all slots"
+        ),
+    ),
+)

@@ -1,0 +1,219 @@
+"""Rituals: what is inferred from when people come together, against a plain fold and what is known of them."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from conftest import required
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from oracles import rituals as oracle
+from pipeline import Lab, Log
+
+from streams.communities.rows import TABLES
+from streams.communities.settings import Community
+from streams.traces import TRACES
+
+pytestmark = pytest.mark.connected
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+RECEIVED_MS = int(datetime(2026, 3, 5, tzinfo=UTC).timestamp() * 1000)
+
+Event = dict[str, Any]
+Rituals = dict[tuple[date, str], oracle.Inferred]
+
+
+def deliver(lab: Lab, events: Iterable[Event]) -> None:
+    log = Log()
+    for event in events:
+        key = f"{event['community_id']}/{event['member_id']}".encode()
+        log.append(lab.topic(event["type"]), key, json.dumps(event).encode(), RECEIVED_MS)
+    lab.drain(log, 20_000)
+
+
+def declare(lab: Lab, community: str, settings: Community) -> None:
+    """Store the settings of a community, as applying a settings file does."""
+    for table in TABLES:
+        lab.warehouse.insert(f"{{store}}.{table.name}", table.filled({community: settings}, 1))
+
+
+def stored(lab: Lab, community: str) -> Rituals:
+    rows = lab.warehouse.rows(
+        "SELECT month, ritual, from_hour, hours, dates, held, attendance, expected, chance "
+        "FROM {db}.inferred_rituals WHERE community_id = {c:String}",
+        {"c": community},
+    )
+    assert len(rows) == len({row[:2] for row in rows})
+    return {row[:2]: oracle.Inferred(*row[2:]) for row in rows}
+
+
+def same(expected: Rituals, actual: Rituals) -> None:
+    """Equal but for the last digits of what is not whole."""
+    assert expected.keys() == actual.keys()
+    for key, ritual in expected.items():
+        assert ritual[:4] == actual[key][:4]
+        assert ritual[4:] == pytest.approx(actual[key][4:], rel=1e-6)
+
+
+def hours(community: str, meetings: Iterable[tuple[datetime, int]]) -> Iterator[Event]:
+    """A message of each of the first `count` members in each hour; in `meetings` an hour stands once."""
+    for start, count in meetings:
+        for number in range(count):
+            yield {
+                "event_id": f"{start:%Y%m%d%H}-{number}",
+                "type": "message",
+                "platform": "chat",
+                "community_id": community,
+                "member_id": f"m{number}",
+                "occurred_at": (start + timedelta(minutes=number)).isoformat(),
+                "text": "",
+            }
+
+
+@pytest.fixture(scope="module")
+def channel() -> list[Event]:
+    """What people wrote in a real channel in nine years."""
+    required(DATA.is_dir(), f"the public data ({DATA})")
+    return [event for event in TRACES["irc_duraspace"].events(DATA) if event["type"] == "message"]
+
+
+@pytest.mark.real_data
+def test_the_weekly_meeting_of_a_real_channel_is_inferred(lab: Lab, channel: list[Event]) -> None:
+    """Its developers met on Wednesdays at 20:00 UTC; from 2014 on ever fewer came."""
+    deliver(lab, channel)
+    actual = stored(lab, "duraspace")
+    same(oracle.inferred(oracle.attendance(channel)), actual)
+    meeting = {month for month, ritual in actual if ritual == "Wednesday 20:00"}
+    years = [(date(2009, 10, 1) + timedelta(days=31 * n)).replace(day=1) for n in range(59)]
+    assert set() == set(years) - meeting
+    others = sorted({ritual for _, ritual in actual if ritual != "Wednesday 20:00"})
+    # The first weeks, when it was the second hour that filled; and a meeting of committers that lasted for half a year.
+    assert ["Thursday 13:00", "Thursday 14:00", "Wednesday 15:00", "Wednesday 21:00"] == others
+    assert 7 == sum(ritual != "Wednesday 20:00" for _, ritual in actual)
+    assert max(month for month in meeting) < date(2017, 3, 1)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_same_hours_in_another_order_hold_no_ritual(lab: Lab, channel: list[Event], seed: int) -> None:
+    """Two busy years of the channel, their days shuffled and their hours turned: as many meetings, but no rhythm."""
+    world, chance = lab.world(), random.Random(seed)
+    year = [event for event in channel if "2011" <= event["occurred_at"] < "2013"]
+    days = [date(2011, 1, 1) + timedelta(days=n) for n in range(731)]
+    to = dict(zip(days, chance.sample(days, len(days)), strict=True))
+    turn = {day: chance.randrange(24) for day in days}
+    moved = []
+    for event in year:
+        at = datetime.fromisoformat(event["occurred_at"].replace("Z", "+00:00"))
+        there = datetime.combine(to[at.date()], at.time(), UTC).replace(hour=(at.hour + turn[at.date()]) % 24)
+        moved.append(event | {"community_id": f"{world}duraspace", "occurred_at": there.isoformat()})
+    assert len(oracle.attendance(year)) == len(oracle.attendance(moved))
+    deliver(lab, moved)
+    assert {} == stored(lab, f"{world}duraspace")
+
+
+def test_daily_weekly_and_monthly_rituals_are_told_apart(lab: Lab) -> None:
+    """Four people every morning at 7; six on Tuesdays at 19 and 20, seven of them at 20; five on first Fridays at 18;
+    five on the 15th at 12; and one who writes at 10 on most days.
+    """
+    world = lab.world()
+    meetings: dict[datetime, int] = {}
+    for n in range(366):
+        day = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=n)
+        meetings[day.replace(hour=7)] = 4
+        if n % 3:
+            meetings[day.replace(hour=10)] = 1
+        if day.isoweekday() == 2:
+            meetings[day.replace(hour=19)], meetings[day.replace(hour=20)] = 6, 7
+        if day.isoweekday() == 5 and day.day <= 7:
+            meetings[day.replace(hour=18)] = 5
+        if day.day == 15:
+            meetings[day.replace(hour=12)] = 5
+    events = list(hours(f"{world}choir", meetings.items()))
+    deliver(lab, events)
+    actual = stored(lab, f"{world}choir")
+    same(oracle.inferred(oracle.attendance(events)), actual)
+    december = {ritual: numbers[:5] for (month, ritual), numbers in actual.items() if month == date(2024, 12, 1)}
+    assert {
+        "daily 07:00": (7, 1, 61, 61, 4.0),
+        "Tuesday 20:00": (19, 2, 27, 27, 7.0),
+        "first Friday 18:00": (18, 1, 12, 12, 5.0),
+        "day 15 12:00": (12, 1, 12, 12, 5.0),
+    } == december
+    # A weekly meeting shows after four weeks of a quiet community, a monthly one after five months.
+    assert [date(2024, 1, 1), date(2024, 5, 1), date(2024, 5, 1)] == [
+        min(month for month, ritual in actual if ritual.startswith(name)) for name in ("Tuesday", "first", "day")
+    ]
+
+
+def test_the_clock_of_a_ritual_is_that_of_its_community(lab: Lab) -> None:
+    """Fridays at 19:00 in New York, from winter into summer and back: at 23:00 and at 24:00 UTC."""
+    world, zone = lab.world(), ZoneInfo("America/New_York")
+    declare(lab, f"{world}dance", Community(zone="America/New_York"))
+    fridays = [datetime(2024, 1, 5, 19, tzinfo=zone) + timedelta(weeks=n) for n in range(52)]
+    events = list(hours(f"{world}dance", [(friday.astimezone(UTC), 5) for friday in fridays]))
+    deliver(lab, events)
+    actual = stored(lab, f"{world}dance")
+    same(oracle.inferred(oracle.attendance(events, zone)), actual)
+    assert {"Friday 19:00"} == {ritual for _, ritual in actual}
+    assert 12 == len(actual)
+
+
+def test_busy_evenings_and_weekends_are_no_ritual(lab: Lab) -> None:
+    """What every community does, more of it on Saturdays: its profile, and nothing above it."""
+    world, chance = lab.world(), random.Random(5)
+    meetings: dict[datetime, int] = {}
+    for n in range(200):
+        day = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(days=n)
+        for hour in range(24):
+            busy = (1 + 4 * (17 <= hour <= 22)) * (3 if day.isoweekday() == 6 else 1)
+            meetings[day.replace(hour=hour)] = sum(chance.random() < 0.5 for _ in range(2 * busy))
+    deliver(lab, hours(f"{world}bar", meetings.items()))
+    assert {} == stored(lab, f"{world}bar")
+
+
+@settings(
+    max_examples=10,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.data())
+def test_inferred_rituals_are_those_of_the_plain_fold(lab: Lab, data: st.DataObject) -> None:
+    """Some appointments that are kept more or less often, and some noise."""
+    world = lab.world()
+    first = date(2023, 6, 1) + timedelta(days=data.draw(st.integers(0, 60)))
+    length = data.draw(st.integers(20, 300))
+    chance = random.Random(data.draw(st.integers(0, 1 << 32)))
+    appointments = data.draw(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["day", "week", "month", "nth"]),
+                st.integers(0, 6),
+                st.integers(0, 23),
+                st.integers(3, 8),
+                st.sampled_from([0.4, 0.6, 0.9, 1.0]),
+            ),
+            max_size=4,
+        )
+    )
+    noise = data.draw(st.sampled_from([0.0, 0.02, 0.2]))
+    meetings: dict[datetime, int] = {}
+    for day in (first + timedelta(days=n) for n in range(length)):
+        for hour in range(24):
+            count = chance.randrange(1, 5) if chance.random() < noise else 0
+            for cadence, number, at, heads, kept in appointments:
+                due = cadence == "day" or number == (day.weekday() if cadence != "month" else day.day)
+                due = due and (cadence != "nth" or day.day <= 7)
+                if due and at == hour and chance.random() < kept:
+                    count = max(count, heads)
+            meetings[datetime(day.year, day.month, day.day, hour, tzinfo=UTC)] = count
+    events = list(hours(f"{world}club", meetings.items()))
+    deliver(lab, events)
+    same(oracle.inferred(oracle.attendance(events)), stored(lab, f"{world}club"))

@@ -1,0 +1,167 @@
+"""Rituals in plain Python: what was inferred at the end of each month, from corrected facts.
+
+Shares no code with `streams`. Every slot of the clock and the calendar is walked date by date, and what its community's
+profile leads one to expect is worked out from the other dates directly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta, tzinfo
+from typing import Any, NamedTuple
+
+Event = dict[str, Any]
+Attendance = dict[tuple[date, int], set[str]]
+"""(local date, local hour) -> who was there."""
+
+MONTHS = {"day": 2, "week": 6, "month": 12, "nth": 12}
+HOURS_LOOKED_AT = {"day": 24, "week": 168, "month": 28 * 24, "nth": 5 * 7 * 24}
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+ORDINALS = ("first", "second", "third", "fourth", "fifth")
+
+
+class Inferred(NamedTuple):
+    """One ritual of one month."""
+
+    from_hour: int
+    hours: int
+    dates: int
+    held: int
+    attendance: float
+    expected: float
+    chance: float
+
+
+def attendance(facts: Iterable[Event], zone: tzinfo = UTC) -> Attendance:
+    """Who wrote or checked in, by local hour; humans only."""
+    there: Attendance = defaultdict(set)
+    for fact in facts:
+        if fact["type"] in ("message", "check_in") and fact.get("actor_kind", "human") == "human":
+            at = datetime.fromisoformat(fact["occurred_at"]).astimezone(zone)
+            there[at.date(), at.hour].add(fact["member_id"])
+    return there
+
+
+def month_after(day: date, count: int = 1) -> date:
+    """First day of the month `count` months after that of `day`."""
+    number = day.year * 12 + day.month - 1 + count
+    return date(number // 12, number % 12 + 1, 1)
+
+
+def slot_of(day: date, cadence: str) -> Any:
+    """Which repeating date of a cadence a day is."""
+    if cadence == "day":
+        return "daily"
+    if cadence == "week":
+        return day.weekday()
+    return day.day if cadence == "month" else ((day.day + 6) // 7, day.weekday())
+
+
+def inferred(there: Attendance, until: date | None = None) -> dict[tuple[date, str], Inferred]:
+    """(month, ritual) -> what the months up to its end let infer; the last window ends after the day `until`."""
+    if not there:
+        return {}
+    first, last = min(day for day, _ in there), max(day for day, _ in there)
+    last = max(last, until or last)
+    found: dict[tuple[date, str], Inferred] = {}
+    month = first.replace(day=1)
+    while month <= last:
+        end = min(month_after(month), last + timedelta(days=1))
+        for cadence, span in MONTHS.items():
+            start = max(first, month_after(month, 1 - span))
+            days = [start + timedelta(days=n) for n in range((end - start).days)]
+            for name, ritual in of_window(there, days, cadence):
+                found[month, name] = ritual
+        month = month_after(month)
+    return found
+
+
+def of_window(there: Attendance, days: list[date], cadence: str) -> Iterator[tuple[str, Inferred]]:
+    """Rituals of one cadence in the consecutive `days`, by name."""
+    heads = {(day, hour): len(there.get((day, hour), ())) for day in days for hour in range(24)}
+    if not any(heads.values()):
+        return
+    by_hour = [sum(heads[day, hour] for day in days) for hour in range(24)]
+    everything = sum(by_hour)
+    groups: dict[Any, list[date]] = defaultdict(list)
+    for day in days:
+        groups[slot_of(day, cadence)].append(day)
+    for slot, dates in groups.items():
+        if cadence == "month" and slot > 28:
+            continue
+        passed: dict[int, tuple[int, int, int, float, float]] = {}
+        for hour in range(24):
+            counts = [heads[day, hour] for day in dates]
+            if sum(count >= 3 for count in counts) < 4:
+                continue
+            usual = expectation(heads, days, dates, hour, cadence, by_hour, everything)
+            usual = max(usual, 1 / len(dates))
+            needed = max(3, round(3 * usual, 6))
+            held = sum(count >= needed for count in counts)
+            share, luck = held / len(dates), usual / needed
+            if held < 4 or share < 0.5 or share <= luck:
+                continue
+            tail = len(dates) * divergence(share, luck)
+            chance = min(1.0, HOURS_LOOKED_AT[cadence] * math.exp(-tail))
+            if chance <= 0.01:
+                passed[hour] = (sum(counts), held, len(dates), usual, chance)
+        yield from together(passed, name_of(slot, cadence))
+
+
+def together(passed: dict[int, tuple[int, int, int, float, float]], name: str) -> Iterator[tuple[str, Inferred]]:
+    """Neighbouring hours as one ritual, named by the hour most people came to."""
+    while passed:
+        start = hour = min(passed)
+        run = [hour]
+        while hour + 1 in passed:
+            hour += 1
+            run.append(hour)
+        peak = sorted(run, key=lambda each: (-passed[each][0], each))[0]
+        total, held, dates, usual, chance = passed[peak]
+        yield f"{name} {peak:02}:00", Inferred(start, len(run), dates, held, total / dates, usual, chance)
+        passed = {each: value for each, value in passed.items() if each not in run}
+
+
+def expectation(
+    heads: dict[tuple[date, int], int],
+    days: list[date],
+    dates: list[date],
+    hour: int,
+    cadence: str,
+    by_hour: list[int],
+    everything: int,
+) -> float:
+    """Attendance that the community's other hours lead one to expect on one date of the slot."""
+    if cadence == "day":
+        return sum(by_hour[(hour + step) % 24] for step in (-3, -2, 2, 3)) / 4 / len(days)
+    mine = set(dates)
+    if cadence == "week":
+        same_day = sum(heads[day, other] for day in dates for other in range(24) if other != hour)
+        same_hour = sum(heads[day, hour] for day in days if day not in mine)
+        neither = everything - same_day - same_hour - sum(heads[day, hour] for day in dates)
+        if not same_hour:
+            return 0.0
+        as_other_days = same_hour / (len(days) - len(dates))
+        if not same_day:
+            return as_other_days
+        return max(as_other_days, same_day * same_hour / neither / len(dates)) if neither else math.inf
+    others = [day for day in days if day not in mine]
+    if cadence == "nth":
+        others = [day for day in others if day.weekday() == dates[0].weekday()]
+    return sum(heads[day, hour] for day in others) / len(others) if others else 0.0
+
+
+def divergence(share: float, luck: float) -> float:
+    """Relative entropy of two coins."""
+    parts = [(share, luck), (1 - share, 1 - luck)]
+    return sum(p * math.log(p / q) for p, q in parts if p)
+
+
+def name_of(slot: Any, cadence: str) -> str:
+    if cadence == "day":
+        return "daily"
+    if cadence == "week":
+        return WEEKDAYS[slot]
+    return f"day {slot}" if cadence == "month" else f"{ORDINALS[slot[0] - 1]} {WEEKDAYS[slot[1]]}"
