@@ -57,7 +57,9 @@ RECOMPUTE_SECONDS = Histogram(
     buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
     registry=REGISTRY,
 )
-DIRTY_BUCKETS = Gauge("streams_dirty_buckets", "Buckets waiting to be recomputed.", ["grain"], registry=REGISTRY)
+DIRTY_BUCKETS = Gauge(
+    "streams_dirty_buckets", "Buckets waiting to be recomputed; of days, their hours.", ["grain"], registry=REGISTRY
+)
 BAD_INVALIDATIONS = Counter(
     "streams_bad_invalidations", "Records of the invalidations topic that are not invalidations.", registry=REGISTRY
 )

@@ -13,9 +13,11 @@ import numpy as np
 
 from streams.aggregates import ALL, SECONDS, Aggregate
 from streams.aggregates.aggregate import in_range, recompute_select
+from streams.aggregates.local import LocalTime
 from streams.clickhouse import Warehouse
-from streams.processors.recompute import VersionClock, remove_vanished, template, write_rows
+from streams.processors.recompute import VersionClock, Way, remove_vanished, template, ways, write_rows
 from streams.processors.store import Version, key_list, remove_losers
+from streams.processors.zones import local_time
 from streams.settings import Settings
 
 Moment = datetime | None
@@ -81,11 +83,17 @@ def restate(
     count = 0
     for aggregate in ALL:
         version = clock.take()
+        local = local_time(warehouse)
         for low, high in slices(warehouse, start, end):
             whole = _whole_buckets(aggregate, low, high)
             target = in_range("start", *whole, aggregate.grain, communities)
-            source = in_range(aggregate.time_column, *whole, aggregate.source_grain, communities)
-            write_rows(warehouse, aggregate, source, communities, version)
+            if aggregate.local:
+                for way in ways(aggregate, local, whole[0] - DAY, whole[1] + DAY):
+                    where = f"{_in_local_days(way, *whole, communities)} AND {way.whose}"
+                    write_rows(warehouse, aggregate, where, communities, version, way)
+            else:
+                source = in_range(aggregate.time_column, *whole, aggregate.source_grain, communities)
+                write_rows(warehouse, aggregate, source, communities, version)
             remove_vanished(warehouse, aggregate, target, version)
             [(stored,)] = warehouse.rows(
                 f"SELECT uniqExact(community_id, start) FROM {{store}}.{aggregate.name} FINAL WHERE {target}"
@@ -132,7 +140,15 @@ def _clipped(low: int, high: int, start: Moment, end: Moment) -> tuple[int, int]
 
 def _whole_buckets(aggregate: Aggregate, low: int, high: int) -> tuple[int, int]:
     size = SECONDS[aggregate.grain]
-    return low - low % size, high + -high % size
+    low, high = low - low % size, high + -high % size
+    # The local days of a range begin and end up to a day before or after it.
+    return (low - size, high + size) if aggregate.local else (low, high)
+
+
+def _in_local_days(way: Way, low: int, high: int, communities: Sequence[str] = ()) -> str:
+    """SQL predicate of the moments whose local day is in a range."""
+    range_of_day = f"{way.day} >= toDateTime({low}, 'UTC') AND {way.day} < toDateTime({high}, 'UTC')"
+    return f"{in_range(way.column, low - DAY, high + DAY, way.stored, communities)} AND {range_of_day}"
 
 
 def _differences(warehouse: Warehouse, start: Moment, end: Moment) -> list[Difference]:
@@ -140,9 +156,10 @@ def _differences(warehouse: Warehouse, start: Moment, end: Moment) -> list[Diffe
     for places in islice(_living_twice(warehouse, start, end), MAX_DIFFERENCES):
         key = {"community_id": places[0].community_id, "event_id": places[0].event_id}
         found.append(Difference("events", key, {"live": len(places)}, {"live": 1}))
+    local = local_time(warehouse)
     for low, high in slices(warehouse, start, end):
         for aggregate in ALL:
-            found += _compare(warehouse, aggregate, *_whole_buckets(aggregate, low, high))
+            found += _compare(warehouse, aggregate, *_whole_buckets(aggregate, low, high), local)
     unique = {_identity(difference): difference for difference in found}
     return list(unique.values())
 
@@ -151,14 +168,14 @@ def _identity(difference: Difference) -> str:
     return repr((difference.aggregate, difference.key, difference.stored, difference.recomputed))
 
 
-def _compare(warehouse: Warehouse, aggregate: Aggregate, low: int, high: int) -> Iterator[Difference]:
+def _compare(warehouse: Warehouse, aggregate: Aggregate, low: int, high: int, local: LocalTime) -> Iterator[Difference]:
     keys = ", ".join(aggregate.keys)
-    facts = recompute_select(
-        warehouse.render(template(aggregate.facts_sql)),
-        aggregate,
-        in_range("minute", low, high, "minute"),
-        from_facts=True,
-    )
+    where, day = in_range("minute", low, high, "minute"), ""
+    if aggregate.local:
+        [way] = ways(aggregate, local, low - DAY, high + DAY, only_facts=True)
+        where, day = _in_local_days(way, low, high), way.day
+    sql = warehouse.render(template(aggregate.facts_sql))
+    facts = recompute_select(sql, aggregate, where, from_facts=True, bucket=day)
     stored = (
         f"SELECT {keys}, {', '.join(aggregate.measures)}, 1 AS here FROM {{store}}.{aggregate.name} FINAL "
         f"WHERE {in_range('start', low, high, aggregate.grain)}"

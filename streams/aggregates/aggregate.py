@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from streams.communities.settings import Part
+
 Grain = Literal["minute", "hour", "day"]
 
 SECONDS: Mapping[Grain, int] = {"minute": 60, "hour": 3600, "day": 86400}
@@ -36,6 +38,10 @@ class Aggregate:
     merge_sql: str = ""
     sets: frozenset[str] = frozenset()
     """Measures that are exact sets (states of `uniqExact`): equal when their elements are."""
+    local: bool = False
+    """Buckets of a day are days in the zone of the community: see `streams.aggregates.local`."""
+    settings: frozenset[Part] = frozenset()
+    """Parts of a community's settings that its rows depend on: when one changes, all of them are recomputed."""
 
     @property
     def rollup_sql(self) -> str:
@@ -50,7 +56,8 @@ class Aggregate:
     @property
     def time_column(self) -> str:
         """Column of the source that tells its bucket."""
-        return "start" if self.source else "minute"
+        # Qualified, because a plain `start` may mean the column of the same name that is being computed.
+        return "source.start" if self.source else "minute"
 
     def start_of(self, epoch_s: int) -> int:
         """Start of the bucket that contains a moment, in epoch seconds."""
@@ -63,16 +70,23 @@ def bucket_expression(grain: Grain, column: str) -> str:
 
 
 def recompute_select(
-    template: str, aggregate: Aggregate, where: str, communities: Iterable[str] = (), *, from_facts: bool = False
+    template: str,
+    aggregate: Aggregate,
+    where: str,
+    communities: Iterable[str] = (),
+    *,
+    from_facts: bool = False,
+    bucket: str = "",
 ) -> str:
     """The SELECT that recomputes buckets of an aggregate: {db} and {store} are left for the warehouse to fill in.
 
-    `communities` are all that `where` can choose; none means any.
+    `communities` are all that `where` can choose; none means any. `bucket` is the SQL of the bucket's start
+    where that is not UTC's.
     """
     column = "minute" if from_facts else aggregate.time_column
     source = aggregate.source.name if aggregate.source else "events"
     return (
-        template.replace("{bucket}", bucket_expression(aggregate.grain, column))
+        template.replace("{bucket}", bucket or bucket_expression(aggregate.grain, column))
         .replace("{source}", source)
         .replace("{where}", where)
         .replace("{communities}", of_communities(communities))
@@ -80,18 +94,22 @@ def recompute_select(
 
 
 def in_buckets(grain: Grain, column: str, buckets: Buckets, stored: Grain) -> str:
-    """SQL predicate that is true in the given buckets of `grain`, for a table whose rows are of the grain `stored`.
+    """SQL predicate that is true in the given buckets of `grain`, for a table whose rows are of the grain `stored`."""
+    low = min(min(starts) for starts in buckets.values() if starts)
+    high = max(max(starts) for starts in buckets.values() if starts) + SECONDS[grain]
+    return f"{among(bucket_expression(grain, column), buckets)} AND {in_range(column, low, high, stored)}"
+
+
+def among(start: str, buckets: Buckets) -> str:
+    """SQL predicate that is true where `start`, the SQL of a bucket's start, is that of a given bucket.
 
     The buckets travel as one string literal: a literal per bucket would pass the parser's limit of 50,000 nodes.
     """
     literal = json_literal([[community, list(starts)] for community, starts in buckets.items()])
-    low = min(min(starts) for starts in buckets.values() if starts)
-    high = max(max(starts) for starts in buckets.values() if starts) + SECONDS[grain]
     return (
-        f"(community_id, {bucket_expression(grain, column)}) IN ("
+        f"(community_id, {start}) IN ("
         "SELECT bucket.1, toDateTime(arrayJoin(bucket.2), 'UTC') FROM ("
         f"SELECT arrayJoin(JSONExtract({literal}, 'Array(Tuple(String, Array(UInt32)))')) AS bucket))"
-        f" AND {in_range(column, low, high, stored)}"
     )
 
 

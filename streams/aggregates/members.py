@@ -6,4 +6,14 @@ KEYS = ("community_id", "start", "member_id", "family", "platform", "actor_kind"
 MEASURES = ("events", "first_at", "last_at")
 
 HOUR = Aggregate("member_hour", "hour", KEYS, MEASURES, "members.sql")
-DAY = Aggregate("member_day", "day", KEYS, MEASURES, "members.sql", HOUR, "members.merge.sql")
+DAY = Aggregate(
+    "member_day",
+    "day",
+    KEYS,
+    MEASURES,
+    "members.sql",
+    HOUR,
+    "members.merge.sql",
+    local=True,
+    settings=frozenset({"zone"}),
+)

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Iterator
 
 import msgspec
 
+from streams.communities.settings import Part
+
 
 class Invalidation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Value of a record on the invalidations topic; its key is the community."""
@@ -17,6 +19,8 @@ class Invalidation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Those of them in which a fact was replaced or left. Elsewhere facts only came: no key can have vanished."""
     received_at: int = 0
     """Kafka timestamp (ms) of the oldest record behind it: how long it took until the numbers were right again."""
+    settings: list[Part] = []
+    """Parts of the community's settings that changed: all numbers that depend on them are computed anew."""
 
 
 MAX_MINUTES = 20_000

@@ -7,21 +7,23 @@ more wins, whichever is written last.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from streams import metrics
-from streams.aggregates import Aggregate, Buckets
-from streams.aggregates.aggregate import in_buckets, recompute_select
+from streams.aggregates import SECONDS, Aggregate, Buckets, Grain
+from streams.aggregates.aggregate import among, in_buckets, of_communities, recompute_select
+from streams.aggregates.local import LocalTime
 from streams.migrations import corrected_facts, sql_root, uncommented
 
 # Collapsing rows of one insert costs as much as the insert, and FINAL does it anyway. Conditions on the sorting key
 # choose all versions of a row or none, so they may be checked before FINAL merges rows: that costs a third.
 LARGE = {"max_query_size": 1 << 28, "optimize_on_insert": 0, "optimize_move_to_prewhere_if_final": 1}
+_UTC = LocalTime()
 MAX_BUCKETS = 100_000
 """Buckets of one statement."""
 
@@ -64,7 +66,14 @@ class VersionClock:
         return self._last
 
 
-def recompute(warehouse: Warehouse, aggregate: Aggregate, dirty: Buckets, replaced: Buckets, version: int) -> int:
+def recompute(
+    warehouse: Warehouse,
+    aggregate: Aggregate,
+    dirty: Buckets,
+    replaced: Buckets,
+    version: int,
+    local: LocalTime = _UTC,
+) -> int:
     """Replace dirty buckets of one aggregate by what the facts (or its source) say now; returns how many.
 
     Keys that vanished are removed from the `replaced` ones: where facts only came, none can have. Safe to repeat.
@@ -73,8 +82,11 @@ def recompute(warehouse: Warehouse, aggregate: Aggregate, dirty: Buckets, replac
     count = 0
     for part in chunks(dirty, MAX_BUCKETS):
         count += sum(len(starts) for starts in part.values())
-        chosen = in_buckets(aggregate.grain, aggregate.time_column, part, aggregate.source_grain)
-        write_rows(warehouse, aggregate, chosen, part, version)
+        if aggregate.local:
+            write_local_days(warehouse, aggregate, part, version, local.of(part))
+        else:
+            chosen = in_buckets(aggregate.grain, aggregate.time_column, part, aggregate.source_grain)
+            write_rows(warehouse, aggregate, chosen, part, version)
     for part in chunks(replaced, MAX_BUCKETS):
         remove_vanished(warehouse, aggregate, in_buckets("minute", "start", part, aggregate.grain), version)
     metrics.RECOMPUTED_BUCKETS.labels(aggregate.name).inc(count)
@@ -83,19 +95,67 @@ def recompute(warehouse: Warehouse, aggregate: Aggregate, dirty: Buckets, replac
 
 
 def write_rows(
-    warehouse: Warehouse, aggregate: Aggregate, source_where: str, communities: Iterable[str], version: int
+    warehouse: Warehouse,
+    aggregate: Aggregate,
+    source_where: str,
+    communities: Iterable[str],
+    version: int,
+    way: Way | None = None,
 ) -> None:
     """Write what is computed from the source rows that `source_where` chooses: whole buckets, or they would shrink.
 
-    `communities` are those the rows may be of; none means any.
+    `communities` are those the rows may be of; none means any. `way` says how, where days are local.
     """
     columns = ", ".join((*aggregate.keys, *aggregate.measures))
-    select = recompute_select(warehouse.render(template(aggregate.rollup_sql)), aggregate, source_where, communities)
+    from_facts, bucket = (way.from_facts, way.day) if way else (False, "")
+    sql = template(aggregate.facts_sql if from_facts else aggregate.rollup_sql)
+    select = recompute_select(
+        warehouse.render(sql), aggregate, source_where, communities, from_facts=from_facts, bucket=bucket
+    )
     warehouse.command(
         f"INSERT INTO {table_of(warehouse, aggregate)} ({columns}, version) "
         f"SELECT {columns}, {version} FROM ({select})",
         settings=LARGE,
     )
+
+
+def write_local_days(warehouse: Warehouse, aggregate: Aggregate, days: Buckets, version: int, local: LocalTime) -> None:
+    """Write local days of the communities of `local`, each from the hours of UTC that it has a part in."""
+    hours = local.hours_of(days)
+    low = min(min(starts) for starts in hours.values())
+    high = max(max(starts) for starts in hours.values()) + SECONDS["hour"]
+    for way in ways(aggregate, local, low, high):
+        # The key begins with hours of facts, and with days of hours.
+        grain: Grain = "hour" if way.stored == "minute" else "day"
+        size = SECONDS[grain]
+        near = {community: sorted({at - at % size for at in starts}) for community, starts in hours.items()}
+        where = f"{in_buckets(grain, way.column, near, way.stored)} AND {among(way.day, days)} AND {way.whose}"
+        write_rows(warehouse, aggregate, where, days, version, way)
+
+
+class Way(NamedTuple):
+    """One of the ways in which local days are computed."""
+
+    from_facts: bool
+    whose: str
+    """SQL predicate of the communities it is for."""
+    column: str
+    """Column of the time."""
+    stored: Grain
+    """Grain of the rows it is computed from."""
+    day: str
+    """SQL of the day that column is in."""
+
+
+def ways(aggregate: Aggregate, local: LocalTime, low: int, high: int, only_facts: bool = False) -> Iterator[Way]:
+    """How the local days of `[low, high)` are computed: from hours, but from facts where an hour has two days in it."""
+    broken = "1" if only_facts or aggregate.source is None else local.broken_hours(low, high)
+    if broken != "1":
+        column = aggregate.time_column
+        whose = "1" if broken == "0" else f"NOT {broken}"
+        yield Way(False, whose, column, aggregate.source_grain, local.day(column, low, high))
+    if broken != "0":
+        yield Way(True, broken, "minute", "minute", local.day("minute", low, high))
 
 
 def remove_vanished(warehouse: Warehouse, aggregate: Aggregate, where: str, version: int) -> None:
@@ -130,6 +190,18 @@ def chunks(buckets: Buckets, size: int) -> Iterator[dict[str, list[int]]]:
             for community, starts in ordered.items()
         }
         yield {community: starts for community, starts in part.items() if starts}
+
+
+def every_bucket(warehouse: Warehouse, aggregate: Aggregate, communities: Collection[str]) -> dict[str, set[int]]:
+    """Every bucket of some communities that an aggregate can have a row in."""
+    rows = warehouse.rows(
+        f"SELECT community_id, groupUniqArray(toUnixTimestamp(start)) FROM {{store}}.activity_{aggregate.grain} "
+        f"WHERE {of_communities(communities)} GROUP BY community_id"
+    )
+    # A local day lies within two or three of UTC, whatever the zone is now and was before.
+    beside = (-1, 0, 1) if aggregate.local else (0,)
+    size = SECONDS[aggregate.grain]
+    return {community: {start + step * size for start in starts for step in beside} for community, starts in rows}
 
 
 def coarser(aggregate: Aggregate, buckets: Mapping[str, Iterable[int]]) -> dict[str, set[int]]:

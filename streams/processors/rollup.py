@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,13 +15,16 @@ import numpy as np
 import structlog
 
 from streams import metrics
-from streams.aggregates import ALL, SECONDS, Grain
+from streams.aggregates import ALL, SECONDS, Aggregate, Grain
+from streams.aggregates.local import LocalTime
 from streams.clickhouse import Warehouse
+from streams.communities.settings import Part
 from streams.processors import invalidations
 from streams.processors.block import Batch
 from streams.processors.progress import Progress
-from streams.processors.recompute import VersionClock, recompute
+from streams.processors.recompute import VersionClock, every_bucket, recompute
 from streams.processors.retry import until_available
+from streams.processors.zones import local_time
 from streams.settings import RollupSettings
 
 log = structlog.get_logger()
@@ -40,13 +43,16 @@ class Stage:
     interval_s: float
     dirty: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     replaced: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    settings: dict[str, set[Part]] = field(default_factory=lambda: defaultdict(set))
+    """Community -> parts of its settings that changed."""
     waiting: list[Batch] = field(default_factory=list)
     since: float | None = None
     oldest_received_ms: int = 0
 
     def add(self, dirty: Marks, replaced: Marks, batches: Sequence[Batch], now: float, received_ms: int = 0) -> None:
         """Mark buckets dirty on behalf of some batches, and those of them in which keys may have vanished."""
-        size = SECONDS[self.grain]
+        # Days are told when they are recomputed, each in the zone of its community: until then their hours are kept.
+        size = min(SECONDS[self.grain], SECONDS["hour"])
         for marks, more in ((self.dirty, dirty), (self.replaced, replaced)):
             for community, starts in more.items():
                 marks[community].update(starts if size == SECONDS["minute"] else starts_of(starts, size))
@@ -56,10 +62,15 @@ class Stage:
         if received_ms and (not self.oldest_received_ms or received_ms < self.oldest_received_ms):
             self.oldest_received_ms = received_ms
 
+    def change(self, settings: Mapping[str, Iterable[Part]]) -> None:
+        """Note parts of settings that changed, on behalf of batches that are added."""
+        for community, parts in settings.items():
+            self.settings[community].update(parts)
+
     def take(self) -> Stage:
         """Everything that is dirty now; what comes later is for the next run."""
         taken = copy(self)
-        self.dirty, self.replaced = defaultdict(set), defaultdict(set)
+        self.dirty, self.replaced, self.settings = defaultdict(set), defaultdict(set), defaultdict(set)
         self.waiting, self.since, self.oldest_received_ms = [], None, 0
         return taken
 
@@ -109,6 +120,8 @@ class Rollup:
             touched[invalidation.community_id].update(invalidation.minutes)
             if invalidation.replaced:
                 replaced[invalidation.community_id].update(invalidation.replaced)
+            if invalidation.settings:
+                self.stages[0].change({invalidation.community_id: invalidation.settings})
             if invalidation.received_at:
                 oldest = min(oldest or invalidation.received_at, invalidation.received_at)
         self.last_offer = time.monotonic()
@@ -167,6 +180,7 @@ class Rollup:
         for batch in taken.waiting:
             self.progress.moved((batch.topic, batch.partition), now)
         if index + 1 < len(self.stages):
+            self.stages[index + 1].change(taken.settings)
             self.stages[index + 1].add(taken.dirty, taken.replaced, taken.waiting, now)
             return
         for batch in taken.waiting:
@@ -177,6 +191,21 @@ class Rollup:
     def recompute(self, stage: Stage) -> None:
         """Recompute every aggregate of a grain."""
         version = self.versions.take()
-        for aggregate in ALL:
-            if aggregate.grain == stage.grain:
-                recompute(self.warehouse, aggregate, stage.dirty, stage.replaced, version)
+        aggregates = [aggregate for aggregate in ALL if aggregate.grain == stage.grain]
+        local = local_time(self.warehouse) if any(aggregate.local for aggregate in aggregates) else LocalTime()
+        for aggregate in aggregates:
+            dirty, replaced = (buckets_of(aggregate, marks, local) for marks in (stage.dirty, stage.replaced))
+            depending = [name for name, parts in stage.settings.items() if parts & aggregate.settings]
+            if depending:
+                for community, starts in every_bucket(self.warehouse, aggregate, depending).items():
+                    dirty[community] = replaced[community] = starts
+            recompute(self.warehouse, aggregate, dirty, replaced, version, local)
+
+
+def buckets_of(aggregate: Aggregate, marks: Marks, local: LocalTime) -> dict[str, Iterable[int]]:
+    """Buckets of an aggregate that contain the marks of its stage."""
+    if aggregate.grain != "day":
+        return dict(marks)
+    if aggregate.local:
+        return dict(local.days_of(marks))
+    return {community: starts_of(hours, SECONDS["day"]) for community, hours in marks.items()}
