@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import xxhash
 from oracle import Event, Oracle, bucket, event_time, fold, sent_at
@@ -52,9 +54,19 @@ def fold_delivered(events: Iterable[Event]) -> Oracle:
     return fold(events, tie=winner, time_of=believed_time)
 
 
+def local_day(at: datetime, zone: str) -> datetime:
+    """The midnight of the local date of a moment, as if it were UTC."""
+    date = at.astimezone(ZoneInfo(zone)).date()
+    return datetime(date.year, date.month, date.day, tzinfo=UTC)
+
+
 KEYS: dict[str, Callable[[Oracle, Event, Aggregate], Any]] = {
     "community_id": lambda oracle, fact, aggregate: fact["community_id"],
-    "start": lambda oracle, fact, aggregate: bucket(oracle.time_of(fact), aggregate.grain),
+    "start": lambda oracle, fact, aggregate: (
+        local_day(oracle.time_of(fact), oracle.zone_of(fact["community_id"]))
+        if aggregate.local
+        else bucket(oracle.time_of(fact), aggregate.grain)
+    ),
     "family": lambda oracle, fact, aggregate: fact["type"],
     "platform": lambda oracle, fact, aggregate: fact["platform"],
     "actor_kind": lambda oracle, fact, aggregate: fact.get("actor_kind", "human"),
@@ -160,8 +172,11 @@ def folded_facts(oracle: Oracle) -> Rows:
     }
 
 
-def check(warehouse: Warehouse, oracle: Oracle, *worlds: str) -> None:
+def check(
+    warehouse: Warehouse, oracle: Oracle, *worlds: str, zone_of: Callable[[str], str] = lambda community: "UTC"
+) -> None:
     """Facts and every aggregate there is are what the fold of the input says."""
+    oracle = replace(oracle, zone_of=zone_of)
     assert folded_facts(oracle) == stored_facts(warehouse, *worlds)
     names = {fact["member_id"] for fact in oracle.facts.values()}
     for aggregate in ALL:

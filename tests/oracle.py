@@ -100,6 +100,8 @@ class Oracle:
     facts: dict[tuple[str, str], Event]
     time_of: Callable[[Event], datetime] = event_time
     duplicates: int = field(default=0)
+    zone_of: Callable[[str], str] = lambda community: "UTC"
+    """IANA zone of a community."""
 
     def activity(self, grain: Grain) -> dict[ActivityKey, Activity]:
         """Events and members of each bucket; buckets without events are absent."""

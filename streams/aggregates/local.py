@@ -23,6 +23,9 @@ FARTHEST = 16 * HOUR
 
 Int64s = np.ndarray[Any, np.dtype[np.int64]]
 
+WITHIN = np.array([[0], [900], [1800], [2700], [3599]])
+"""Where the local days of an hour of UTC are asked for: midnights since 1990 were all at a quarter of one."""
+
 UTC_ALONE: Sequence[Offset] = (Offset(0, 0),)
 
 
@@ -61,8 +64,8 @@ class LocalTime:
         return hours
 
     def _days(self, community: str, hours: Int64s) -> Int64s:
-        """Two rows: the local days in which some hours of UTC begin, and those in which they end."""
-        moments = np.stack([hours, hours + HOUR - 1])
+        """A row a place within the hour: the local days of some hours of UTC."""
+        moments = hours + WITHIN
         since, seconds = np.array(self._offsets(self.zone_of.get(community, self.default)), np.int64).T
         local = moments + seconds[np.maximum(0, np.searchsorted(since, moments, side="right") - 1)]
         return np.asarray(local - local % DAY)

@@ -142,6 +142,6 @@ def test_buckets_are_found_by_what_the_primary_key_begins_with(lab: Lab, aggrega
         f"SELECT primary_key FROM system.tables WHERE database = '{{store}}' AND name = '{table}'"
     )
     where = in_buckets(aggregate.grain, aggregate.time_column, {"tea": [1_710_028_800]}, aggregate.source_grain)
-    leading = key.split(",")[0]
+    leading = key.split(",")[0].replace("(start)", f"({aggregate.time_column})")
     assert f"{leading} >= " in where
     assert f"{leading} <= " in where
