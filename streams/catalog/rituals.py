@@ -29,7 +29,7 @@ METRICS: tuple[Metric, ...] = (
             "week or every month at the same local hour."
         ),
         formula=(
-            "An hour of the day, week or month is a ritual of a calendar month when in the window up to the month's end "
+            "An hour of the day, week or month is a ritual of a calendar month when in a window up to the month's end "
             "(2, 6 or 12 months) attendance reached `threshold` = max(3, 3 x `expected`) on at least half of its dates "
             "and on 4, and `chance` is at most 0.01. `expected` comes from the community's own profile: daily, the "
             "mean of the hours 2 and 3 before and after; weekly, the same hour of the other days, or the product of "
