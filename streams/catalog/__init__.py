@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from streams.catalog import activity, communities, pipeline, rituals
+from streams.catalog import activity, communities, connection, pipeline, rituals
 from streams.catalog.columns import COLUMNS
 from streams.catalog.metric import Metric, Relation
 
-ALL: tuple[Metric, ...] = (*activity.METRICS, *rituals.METRICS)
+ALL: tuple[Metric, ...] = (*activity.METRICS, *connection.METRICS, *rituals.METRICS)
 """Every metric there is."""
 
-RELATIONS: tuple[Relation, ...] = (*pipeline.RELATIONS, *communities.RELATIONS)
+RELATIONS: tuple[Relation, ...] = (*pipeline.RELATIONS, *communities.RELATIONS, *connection.RELATIONS)
 """Every view that holds no metric of its own."""
 
 by_name: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in ALL})

@@ -1,0 +1,282 @@
+"""Presence, active members, lifecycle, retention and the rest of connection, by loops over the corrected facts.
+
+Slow on purpose: every day asks every member anew, where the views add up changes. Facts are contract dicts of one
+community; bots and the like must have been left out. A day is the date of the local time, UTC unless `local` says more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from itertools import pairwise
+from math import exp, log
+from statistics import fmean, pstdev
+from typing import Any, NamedTuple
+
+Fact = dict[str, Any]
+
+TAKING_PART = {"message", "reaction", "check_in", "order", "review"}
+GIVING = {"message", "review"}
+
+DAY = timedelta(days=1)
+WEEK = timedelta(days=7)
+
+
+class Presence(NamedTuple):
+    """One day."""
+
+    present: int
+    engaged: int
+    contributing: int
+    events: int
+
+
+class Active(NamedTuple):
+    """Members active on the day, in its 7 and in its 28 days."""
+
+    dau: int
+    wau: int
+    mau: int
+
+
+class Lifecycle(NamedTuple):
+    """Members of one day or week; dormant is negative."""
+
+    active: int
+    new: int
+    returning: int
+    resurrecting: int
+    dormant: int
+
+
+class Kept(NamedTuple):
+    """One week of one cohort."""
+
+    members: int
+    retained: int
+    retained_or_after: int
+
+
+class Absence(NamedTuple):
+    """Who contributed, and how few make half of it."""
+
+    absence_factor: int
+    contributors: int
+    contributions: int
+
+
+class AtRisk(NamedTuple):
+    """Why a member is on the list."""
+
+    member_id: str
+    messages: int
+    active_days: int
+    engaged_events: int
+    last_at: datetime
+    silent_days: int
+
+
+def instant(fact: Fact) -> datetime:
+    """When a fact happened, UTC, cut off to the millisecond."""
+    at = datetime.fromisoformat(fact["occurred_at"]).astimezone(UTC)
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def same_month(one: date, other: date) -> bool:
+    """True for two days of one month."""
+    return (one.year, one.month) == (other.year, other.month)
+
+
+def monday(day: date) -> date:
+    """First day of its week."""
+    return day - timedelta(days=day.isoweekday() - 1)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """The numbers of one community; `today` is its local date at the watermark."""
+
+    facts: list[Fact]
+    today: date
+    time_of: Callable[[Fact], datetime] = instant
+    local: Callable[[datetime], datetime] = lambda at: at
+
+    def day_of(self, fact: Fact) -> date:
+        """Local date."""
+        return self.local(self.time_of(fact)).date()
+
+    def days(self) -> list[date]:
+        """Every day from the first on which anybody was there to today, or the last such day if that is later."""
+        seen = [self.day_of(fact) for fact in self.facts]
+        if not seen:
+            return []
+        first, last = min(seen), max(max(seen), self.today)
+        return [first + n * DAY for n in range((last - first).days + 1)]
+
+    def weeks(self) -> list[date]:
+        """The weeks of those days."""
+        return sorted({monday(day) for day in self.days()})
+
+    def all_weeks(self, first: date) -> list[date]:
+        """Mondays from one on, to the week that is going on today."""
+        return [first + n * WEEK for n in range((self.today - first).days // 7 + 1)]
+
+    def who(self, families: set[str] | None) -> dict[date, set[str]]:
+        """Day -> members with an event of some families; of any, when None."""
+        found: dict[date, set[str]] = defaultdict(set)
+        for fact in self.facts:
+            if families is None or fact["type"] in families:
+                found[self.day_of(fact)].add(fact["member_id"])
+        return found
+
+    def presence(self) -> dict[date, Presence]:
+        """Day -> nested members, and events."""
+        there, engaged, giving = self.who(None), self.who(TAKING_PART), self.who(GIVING)
+        events = Counter(self.day_of(fact) for fact in self.facts)
+        return {
+            day: Presence(
+                len(there.get(day, ())), len(engaged.get(day, ())), len(giving.get(day, ())), events.get(day, 0)
+            )
+            for day in self.days()
+        }
+
+    def active(self) -> dict[date, Active]:
+        """Day -> distinct engaged members of 1, 7 and 28 days."""
+        engaged = self.who(TAKING_PART)
+
+        def of(day: date, length: int) -> int:
+            return len(set().union(*(engaged.get(day - n * DAY, set()) for n in range(length))))
+
+        return {day: Active(of(day, 1), of(day, 7), of(day, 28)) for day in self.days()}
+
+    def lifecycle_days(self) -> dict[date, Lifecycle]:
+        """Day -> lifecycle."""
+        return lifecycle(self.who(TAKING_PART), self.days())
+
+    def lifecycle_weeks(self) -> dict[date, Lifecycle]:
+        """Monday -> lifecycle."""
+        weeks: dict[date, set[str]] = defaultdict(set)
+        for day, members in self.who(TAKING_PART).items():
+            weeks[monday(day)] |= members
+        return lifecycle(weeks, self.weeks())
+
+    def retention(self) -> dict[tuple[str, date, int], Kept]:
+        """(cohort by, its Monday, week) -> how many were kept; complete weeks only."""
+        found = {}
+        for name, entering, staying in (("join", None, TAKING_PART), ("contribution", GIVING, GIVING)):
+            entered: dict[str, date] = {}
+            for day, members in sorted(self.who(entering).items()):
+                for member in members:
+                    entered.setdefault(member, monday(day))
+            back: dict[str, set[date]] = defaultdict(set)
+            for day, members in self.who(staying).items():
+                for member in members:
+                    back[member].add(monday(day))
+            for cohort in set(entered.values()):
+                members = {member for member, week in entered.items() if week == cohort}
+                over = [week for week in self.all_weeks(cohort) if week + WEEK <= self.today]
+                for number, week in enumerate(over):
+                    here = {member for member in members if week in back[member]}
+                    later = {member for member in members if back[member] & set(over[number:])}
+                    found[name, cohort, number] = Kept(len(members), len(here), len(later))
+        return found
+
+    def active_days(self, today: date) -> dict[tuple[int, int], int]:
+        """(length, active days) -> members; every number of days from 1 on, when anybody was active in 28 days."""
+        engaged = self.who(TAKING_PART)
+        found: dict[tuple[int, int], int] = {}
+        for length in (7, 28):
+            days = Counter(member for n in range(length) for member in engaged.get(today - n * DAY, ()))
+            many = Counter(days.values())
+            found |= {(length, n): many[n] for n in range(1, length + 1)}
+        return found if any(found.values()) else {}
+
+    def contributions(self, chosen: Callable[[date], bool]) -> Absence:
+        """Of the contributions on chosen days."""
+        who = Counter(fact["member_id"] for fact in self.facts if fact["type"] in GIVING and chosen(self.day_of(fact)))
+        return Absence(absence_factor(who), len(who), sum(who.values()))
+
+    def absence(self, today: date, length: int) -> Absence:
+        """Of the last days."""
+        return self.contributions(lambda day: 0 <= (today - day).days < length)
+
+    def absence_months(self) -> dict[date, Absence]:
+        """First day of the month -> of the month."""
+        months = {day.replace(day=1) for day in self.days()}
+        return {month: self.contributions(partial(same_month, month)) for month in months}
+
+    def at_risk(self, today: date) -> list[AtRisk]:
+        """Twenty messages or more in 90 days, then nothing on 30: most messages first."""
+        found = []
+        for member in {fact["member_id"] for fact in self.facts}:
+            own = [fact for fact in self.facts if fact["member_id"] == member and fact["type"] in TAKING_PART]
+            ages = {id(fact): (today - self.day_of(fact)).days for fact in own}
+            if any(0 <= age < 30 for age in ages.values()):
+                continue
+            before = [fact for fact in own if 30 <= ages[id(fact)] < 120]
+            messages = sum(fact["type"] == "message" for fact in before)
+            if messages >= 20:
+                found.append(
+                    AtRisk(
+                        member,
+                        messages,
+                        len({self.day_of(fact) for fact in before}),
+                        len(before),
+                        max(map(self.time_of, before)),
+                        min(ages[id(fact)] for fact in before),
+                    )
+                )
+        return sorted(found, key=lambda one: (-one.messages, -one.last_at.timestamp(), one.member_id))
+
+    def burstiness(self, at: datetime, length: timedelta, member: str = "") -> tuple[int, float | None] | None:
+        """Number of gaps between engaged events of (at - length, at], of one member or all, and their burstiness.
+
+        None when there is no event at all.
+        """
+        times = sorted(
+            self.time_of(fact)
+            for fact in self.facts
+            if fact["type"] in TAKING_PART and at - length < self.time_of(fact) <= at
+            if member in ("", fact["member_id"])
+        )
+        gaps = [(after - before).total_seconds() for before, after in pairwise(times)]
+        if not times:
+            return None
+        if len(gaps) < 2 or not any(gaps):
+            return len(gaps), None
+        mean, deviation = fmean(gaps), pstdev(gaps)
+        return len(gaps), (deviation - mean) / (deviation + mean)
+
+
+def lifecycle(active: dict[date, set[str]], grid: Iterable[date]) -> dict[date, Lifecycle]:
+    """Bucket -> lifecycle, from who was active when; the grid has no holes."""
+    found, before, known = {}, set[str](), set[str]()
+    for at in grid:
+        now = active.get(at, set())
+        found[at] = Lifecycle(
+            len(now), len(now - known), len(now & before), len((now & known) - before), -len(before - now)
+        )
+        before, known = now, known | now
+    return found
+
+
+def absence_factor(contributions: Counter[str]) -> int:
+    """Fewest members who have half of it between them; 0 when there is none."""
+    left = sum(contributions.values()) / 2
+    count = 0
+    for _, number in contributions.most_common():
+        if left <= 0:
+            break
+        left -= number
+        count += 1
+    return count
+
+
+def effective_number(counts: Iterable[int]) -> float:
+    """exp of the Shannon entropy: how many equally large segments would be as diverse (Hill number of order 1)."""
+    parts = [count for count in counts if count]
+    total = sum(parts)
+    return exp(-sum(part / total * log(part / total) for part in parts))
