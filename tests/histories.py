@@ -82,28 +82,6 @@ times = st.one_of(
 )
 
 
-ACCOUNTS = ["ann", "bo", "曹", "a1"]
-
-CORRECTIONS = {
-    "identity": st.fixed_dictionaries(
-        {
-            "action": st.sampled_from(["link", "link", "unlink"]),
-            "linked_platform": st.sampled_from(["wechat", "shop"]),
-            "linked_account_id": st.sampled_from(ACCOUNTS),
-        }
-    ),
-    "moderation": st.fixed_dictionaries(
-        {
-            "action": st.sampled_from(["hide", "hide", "restore", "flag", "flag", "erase"]),
-            "target_id": st.sampled_from(["", "e1", "e2", "e3"]),
-            "target_member_id": st.sampled_from(["", *ACCOUNTS]),
-            "flagged_kind": st.sampled_from(["", "human", "bot", "staff"]),
-        }
-    ),
-}
-"""Who is linked with whom, and what is moderated: every event may come to be about itself or about what comes later."""
-
-
 @st.composite
 def events(draw: st.DrawFn, ids: int = 6) -> Event:
     """One contract event; few ids, so that the same one comes again with another time, content or family."""
@@ -119,8 +97,13 @@ def events(draw: st.DrawFn, ids: int = 6) -> Event:
     }
     if family == "message":
         event["text"] += draw(st.sampled_from(["", "!"]))
-    if family in CORRECTIONS:
-        event |= draw(CORRECTIONS[family])
+        if draw(st.booleans()):
+            event["reply_to"] = f"e{draw(st.integers(1, ids))}"
+        if draw(st.booleans()):
+            event["mentions"] = draw(st.lists(st.sampled_from(["ann", "bo", "dee"]), min_size=1, max_size=2))
+    if family == "reaction":
+        event["target_id"] = f"e{draw(st.integers(1, ids))}"
+        event["action"] = draw(st.sampled_from(["add", "remove"]))
     kind = draw(st.sampled_from([None, "human", "bot", "staff", "test"]))
     if kind:
         event["actor_kind"] = kind

@@ -27,6 +27,11 @@ _UTC = LocalTime()
 MAX_BUCKETS = 100_000
 """Buckets of one statement."""
 
+_AT_PLACES = (
+    "(toStartOfHour(minute), community_id, minute, event_id) IN "
+    "(SELECT toStartOfHour(minute), community_id, minute, event_id FROM places)"
+)
+
 
 class Warehouse(Protocol):
     """What recomputing needs of the warehouse."""
@@ -47,9 +52,13 @@ class Warehouse(Protocol):
 
 @cache
 def template(name: str) -> str:
-    """Text of a file under `sql/rollups`, without its comment lines, and with `{facts}` spelled out."""
+    """Text of a file under `sql/rollups`, without its comment lines, and with `{facts}` spelled out.
+
+    `{facts_at_places}` are those whose community, minute and id are in the statement's own CTE `places`.
+    """
     text = uncommented((sql_root() / "rollups" / name).read_text(encoding="utf-8"))
-    return text.replace("{facts}", corrected_facts())
+    at_places = corrected_facts().replace("{where}", _AT_PLACES)
+    return text.replace("{facts_at_places}", at_places).replace("{facts}", corrected_facts())
 
 
 class VersionClock:

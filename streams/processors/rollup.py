@@ -21,9 +21,9 @@ from streams.clickhouse import Warehouse
 from streams.communities.settings import Part
 from streams.processors import invalidations
 from streams.processors.block import Batch
-from streams.processors.corrections import restate_corrections
 from streams.processors.progress import Progress
 from streams.processors.recompute import VersionClock, every_bucket, recompute
+from streams.processors.references import naming_hours
 from streams.processors.retry import until_available
 from streams.processors.zones import local_time
 from streams.settings import RollupSettings
@@ -46,8 +46,6 @@ class Stage:
     replaced: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     settings: dict[str, set[Part]] = field(default_factory=lambda: defaultdict(set))
     """Community -> parts of its settings that changed."""
-    corrections: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """Community -> ids of corrections that came, changed or went: only the first grain has any."""
     waiting: list[Batch] = field(default_factory=list)
     since: float | None = None
     oldest_received_ms: int = 0
@@ -73,8 +71,7 @@ class Stage:
     def take(self) -> Stage:
         """Everything that is dirty now; what comes later is for the next run."""
         taken = copy(self)
-        self.dirty, self.replaced = defaultdict(set), defaultdict(set)
-        self.settings, self.corrections = defaultdict(set), defaultdict(set)
+        self.dirty, self.replaced, self.settings = defaultdict(set), defaultdict(set), defaultdict(set)
         self.waiting, self.since, self.oldest_received_ms = [], None, 0
         return taken
 
@@ -126,8 +123,6 @@ class Rollup:
                 replaced[invalidation.community_id].update(invalidation.replaced)
             if invalidation.settings:
                 self.stages[0].change({invalidation.community_id: invalidation.settings})
-            if invalidation.corrections:
-                self.stages[0].corrections[invalidation.community_id].update(invalidation.corrections)
             if invalidation.received_at:
                 oldest = min(oldest or invalidation.received_at, invalidation.received_at)
         self.last_offer = time.monotonic()
@@ -180,6 +175,8 @@ class Rollup:
         """Recompute the dirty buckets of one grain, then hand them on to the next larger one, or acknowledge."""
         taken = self.stages[index].take()
         await until_available("recompute", lambda: self.recompute(taken))
+        # Before anything of this is handed on: hours that depend on it go the same way, and are acknowledged with it.
+        naming = await until_available("references", lambda: self.naming(taken))
         if taken.oldest_received_ms:
             metrics.QUERYABLE_LATENCY_SECONDS.observe(max(0.0, time.time() - taken.oldest_received_ms / 1000))
         now = time.monotonic()
@@ -188,21 +185,19 @@ class Rollup:
         if index + 1 < len(self.stages):
             self.stages[index + 1].change(taken.settings)
             self.stages[index + 1].add(taken.dirty, taken.replaced, taken.waiting, now)
+            self.stages[index + 1].add(naming, naming, (), now)
             return
         for batch in taken.waiting:
             if self.is_current(batch.token):
                 await self.acknowledge(batch.token)
                 self.progress.stored((batch.topic, batch.partition), batch.records[-1].offset + 1, now)
 
+    def naming(self, stage: Stage) -> Marks:
+        """Hours whose ties depend on events of these minutes; larger grains follow from hours."""
+        return naming_hours(self.warehouse, stage.dirty, stage.replaced) if stage.grain == "minute" else {}
+
     def recompute(self, stage: Stage) -> None:
-        """Recompute every aggregate of a grain, after the corrections that decide whose the facts are."""
-        if stage.corrections:
-            for community, minutes in restate_corrections(
-                self.warehouse, stage.corrections, self.versions.take()
-            ).items():
-                stage.dirty[community] |= minutes
-                # Who was somebody else, or is hidden, leaves keys behind.
-                stage.replaced[community] |= minutes
+        """Recompute every aggregate of a grain."""
         version = self.versions.take()
         aggregates = [aggregate for aggregate in ALL if aggregate.grain == stage.grain]
         local = local_time(self.warehouse) if any(aggregate.local for aggregate in aggregates) else LocalTime()

@@ -1,0 +1,87 @@
+-- title: ties between members, and who names whom
+-- backend: any
+
+CREATE TABLE IF NOT EXISTS {store}.references
+(
+    target_key   UInt64                  COMMENT 'What is named. An event: xxh3-64 of community_id, a zero byte and event_id. An account: of community_id, two zero bytes, platform, a zero byte and the account',
+    community_id LowCardinality(String)  COMMENT 'Community',
+    hour         DateTime('UTC')         COMMENT 'An hour in which an event that names it was ever inserted'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (target_key, community_id, hour)
+SETTINGS index_granularity = 256
+COMMENT 'Who names an event or an account, by hash: the hours to recompute when it changes. Never shrinks';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {store}.references_of_events TO {store}.references
+(
+    target_key   UInt64                  COMMENT 'What is named, by hash',
+    community_id LowCardinality(String)  COMMENT 'Community',
+    hour         DateTime('UTC')         COMMENT 'Hour of the event that names it'
+)
+AS SELECT
+    xxh3(arrayJoin(arrayConcat(
+        if(type = 'message' AND reply_to != '', [concat(community_id, '\0', reply_to)], []),
+        if(type = 'reaction', [concat(community_id, '\0', target_id)], []),
+        arrayMap(account -> concat(community_id, '\0\0', platform, '\0', account), mentions)
+    ))) AS target_key,
+    community_id,
+    toStartOfHour(minute) AS hour
+FROM {store}.events
+COMMENT 'Records what each inserted event names. A set, so that an insert may be repeated';
+
+CREATE TABLE IF NOT EXISTS {store}.tie_hour
+(
+    community_id LowCardinality(String)  COMMENT 'Community',
+    start        DateTime('UTC')         COMMENT 'Start of the hour, event time, UTC',
+    kind         LowCardinality(String)  COMMENT 'start: wrote a message that answers none; reply, mention, reaction: to another member; attended: checked in at a ritual',
+    member_id    String                  COMMENT 'Member who acted',
+    actor_kind   LowCardinality(String)  COMMENT 'Kind of the member: human, bot, staff or test',
+    other_id     String                  COMMENT 'Member whom it reached; empty for start and attended, and while the event it answers is not known',
+    other_kind   LowCardinality(String)  COMMENT 'Kind of the other; empty when other_id is, and for mention',
+    subject_id   String                  COMMENT 'start: event_id of the message. reply: event_id of the message answered, when it is a start. attended: the ritual. While other_id is empty: the event that is not known',
+    subject_at   DateTime64(3, 'UTC')    COMMENT 'Event time of the start; 1970 for everything else',
+    events       Int64                   COMMENT 'Events; a reaction that was taken back counts -1',
+    first_at     DateTime64(3, 'UTC')    COMMENT 'First event of the bucket, event time',
+    last_at      DateTime64(3, 'UTC')    COMMENT 'Last event of the bucket, event time',
+    version      UInt64                  COMMENT 'Warehouse clock in us, taken before the facts were read',
+    is_deleted   UInt8 DEFAULT 0         COMMENT '1 when the bucket has become empty'
+)
+ENGINE = ReplacingMergeTree(version, is_deleted)
+PARTITION BY toYear(start)
+ORDER BY (toStartOfMonth(start), community_id, start, kind, member_id, actor_kind, other_id, other_kind, subject_id, subject_at)
+SETTINGS index_granularity = 2048
+COMMENT 'Who reached whom by hour, recomputed from facts. Read the views of {db} instead';
+
+CREATE TABLE IF NOT EXISTS {store}.awaited
+(
+    target_key   UInt64                  COMMENT 'xxh3-64 of community_id, a zero byte and event_id of an event that was named and not known',
+    community_id LowCardinality(String)  COMMENT 'Community',
+    hour         DateTime('UTC')         COMMENT 'Hour of an event that names it'
+)
+ENGINE = ReplacingMergeTree
+ORDER BY (target_key, community_id, hour)
+SETTINGS index_granularity = 256
+COMMENT 'Events that were named before they came, by hash: the hours to recompute when they come. Never shrinks';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {store}.awaited_of_ties TO {store}.awaited
+(
+    target_key   UInt64                  COMMENT 'What is awaited, by hash',
+    community_id LowCardinality(String)  COMMENT 'Community',
+    hour         DateTime('UTC')         COMMENT 'Hour of the event that names it'
+)
+AS SELECT xxh3(concat(community_id, '\0', subject_id)) AS target_key, community_id, start AS hour
+FROM {store}.tie_hour
+WHERE other_id = '' AND kind IN ('reply', 'reaction') AND is_deleted = 0
+COMMENT 'Records what each recompute did not find. A set, so that a recompute may be repeated';
+
+-- What was stored before these tables were.
+INSERT INTO {store}.references
+SELECT DISTINCT
+    xxh3(arrayJoin(arrayConcat(
+        if(type = 'message' AND reply_to != '', [concat(community_id, '\0', reply_to)], []),
+        if(type = 'reaction', [concat(community_id, '\0', target_id)], []),
+        arrayMap(account -> concat(community_id, '\0\0', platform, '\0', account), mentions)
+    ))) AS target_key,
+    community_id,
+    toStartOfHour(minute) AS hour
+FROM {store}.events;

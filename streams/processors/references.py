@@ -1,0 +1,59 @@
+"""Who names what changed: the hours whose ties depend on events of other hours.
+
+A reply or a reaction belongs to its own hour, but whom it reached is said by the event it names. That event may come
+later, or be replaced by another version; then the hours that name it are recomputed too. The tables are filled where
+the rows are: `references` when events are inserted, `awaited` when ties are recomputed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any, Protocol
+
+from streams.aggregates import Buckets
+from streams.aggregates.aggregate import in_buckets
+from streams.processors.recompute import MAX_BUCKETS, chunks
+
+LARGE = {"max_query_size": 1 << 28}
+
+
+class Warehouse(Protocol):
+    """What looking up needs of the warehouse."""
+
+    def rows(
+        self, sql: str, parameters: dict[str, Any] | None = None, settings: dict[str, Any] | None = None
+    ) -> list[Any]:
+        """Rows of a query."""
+
+    def render(self, sql: str) -> str:
+        """Fill in database names."""
+
+
+def naming_hours(warehouse: Warehouse, dirty: Buckets, replaced: Buckets) -> dict[str, set[int]]:
+    """Community -> hours, epoch seconds, that name events of some minutes and must be recomputed with them.
+
+    Events of `dirty` minutes may be new: whoever named them before they came waits for them. In `replaced` minutes an
+    event may have another author, kind or time than before, or be gone: whoever ever named it or its author counts.
+    """
+    hours: dict[str, set[int]] = defaultdict(set)
+    for part in chunks(dirty, MAX_BUCKETS):
+        _add(warehouse, hours, "awaited", "event_key", in_buckets("minute", "minute", part, "minute"))
+    for part in chunks(replaced, MAX_BUCKETS):
+        # One reading for the events and for the accounts of their authors.
+        keys = "arrayJoin([event_key, xxh3(concat(community_id, '\\0\\0', platform, '\\0', member_id))])"
+        _add(warehouse, hours, "references", keys, in_buckets("minute", "minute", part, "minute"))
+    return hours
+
+
+def _add(warehouse: Warehouse, hours: dict[str, set[int]], table: str, keys: str, where: str) -> None:
+    """Add the hours that `table` has for events: `keys` of those that `where` chooses, with all their versions."""
+    found = warehouse.rows(
+        warehouse.render(
+            f"SELECT community_id, groupUniqArray(toUnixTimestamp(hour)) FROM {{store}}.{table} "
+            f"WHERE target_key IN (SELECT {keys} FROM {{store}}.events WHERE "
+        )
+        + f"{where}) GROUP BY community_id",
+        settings=LARGE,
+    )
+    for community, starts in found:
+        hours[community].update(starts)
