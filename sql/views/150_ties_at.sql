@@ -1,0 +1,96 @@
+-- title: ties between members as they were at a moment: ties_at(at = '2026-01-31 12:00:00')
+-- Counted actors on both ends. Knows the hour that contains the moment and those before it.
+-- An occurrence of a ritual with more than 50 who checked in is a crowd: it ties nobody.
+CREATE OR REPLACE VIEW {db}.ties_at AS
+WITH
+    {at:DateTime('UTC')} AS moment,
+    toStartOfHour(moment) + 3600 AS until
+SELECT
+    community_id,
+    member_id,
+    other_id,
+    sum(acts.replies) AS replies,
+    sum(acts.mentions) AS mentions,
+    greatest(0, sum(acts.reactions)) AS reactions,
+    sum(acts.occurrences) AS occurrences,
+    min(acts.first_at) AS first_at,
+    max(acts.last_at) AS last_at,
+    intDiv(greatest(0, dateDiff('millisecond', last_at, toDateTime64(moment, 3, 'UTC'))), 30 * 86400000) AS idle_months,
+    (10 * replies + 5 * mentions + reactions + 2 * occurrences) * pow(0.9, idle_months) AS strength,
+    any(moment) AS as_of
+FROM
+(
+    SELECT
+        community_id,
+        member_id,
+        other_id,
+        sumIf(t.events, kind = 'reply') AS replies,
+        toInt64(0) AS mentions,
+        sumIf(t.events, kind = 'reaction') AS reactions,
+        toUInt64(0) AS occurrences,
+        min(t.first_at) AS first_at,
+        max(t.last_at) AS last_at
+    FROM {store}.tie_hour AS t FINAL
+    WHERE kind IN ('reply', 'reaction') AND actor_kind IN {counted} AND other_kind IN {counted} AND start < until
+    GROUP BY community_id, member_id, other_id
+    UNION ALL
+    -- Nobody says what kind of actor is mentioned: whoever has acted as one that counts.
+    SELECT
+        community_id,
+        member_id,
+        other_id,
+        toInt64(0) AS replies,
+        mentioned.events AS mentions,
+        toInt64(0) AS reactions,
+        toUInt64(0) AS occurrences,
+        mentioned.first_at AS first_at,
+        mentioned.last_at AS last_at
+    FROM
+    (
+        SELECT community_id, member_id, other_id, sum(t.events) AS events, min(t.first_at) AS first_at, max(t.last_at) AS last_at
+        FROM {store}.tie_hour AS t FINAL
+        WHERE kind = 'mention' AND actor_kind IN {counted} AND (other_kind = '' OR other_kind IN {counted}) AND start < until
+        GROUP BY community_id, member_id, other_id
+    ) AS mentioned
+    INNER JOIN
+    (
+        SELECT community_id, member_id AS other_id
+        FROM {db}.member_activity
+        WHERE first_at < until
+        GROUP BY community_id, other_id
+    ) AS people USING (community_id, other_id)
+    UNION ALL
+    SELECT
+        community_id,
+        pair.1.1 AS member_id,
+        pair.2.1 AS other_id,
+        toInt64(0) AS replies,
+        toInt64(0) AS mentions,
+        toInt64(0) AS reactions,
+        count() AS occurrences,
+        min(greatest(pair.1.2, pair.2.2)) AS first_at,
+        max(greatest(pair.1.2, pair.2.2)) AS last_at
+    FROM
+    (
+        SELECT
+            community_id,
+            arrayJoin(there) AS one,
+            (one, arrayJoin(arrayFilter(other -> other.1 != one.1, there))) AS pair
+        FROM
+        (
+            SELECT community_id, subject_id, day, groupArray((member_id, at)) AS there
+            FROM
+            (
+                SELECT community_id, subject_id, toDate(t.first_at) AS day, member_id, min(t.first_at) AS at
+                FROM {store}.tie_hour AS t FINAL
+                WHERE kind = 'attended' AND actor_kind IN {counted} AND start < until
+                GROUP BY community_id, subject_id, day, member_id
+            )
+            GROUP BY community_id, subject_id, day
+            HAVING length(there) <= 50
+        )
+    )
+    GROUP BY community_id, member_id, other_id
+) AS acts
+GROUP BY community_id, member_id, other_id
+HAVING strength > 0;

@@ -1,0 +1,3 @@
+-- title: ties between members, as of the watermark
+CREATE OR REPLACE VIEW {db}.ties AS
+SELECT * FROM {db}.ties_at(at = (SELECT toDateTime(ifNull(max(watermark), 0), 'UTC') FROM {db}.pipeline_watermark));

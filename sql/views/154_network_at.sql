@@ -1,0 +1,63 @@
+-- title: how closely a community is tied, over the 90 days that end at a moment: network_at(at = '2026-01-31 12:00:00')
+-- members: counted members who took part in these days, or are on an end of a tie that did something in them.
+CREATE OR REPLACE VIEW {db}.network_at AS
+WITH
+    {at:DateTime('UTC')} AS moment,
+    toStartOfHour(moment) + 3600 AS until,
+    toDate(moment) - 90 AS since
+SELECT
+    community_id,
+    count() AS members,
+    intDiv(sum(people.ties), 2) AS pairs,
+    if(members < 2, NULL, pairs / (members * (members - 1) / 2)) AS density,
+    if(sum(people.acted) = 0, NULL, sum(people.mutual) / sum(people.acted)) AS reciprocity,
+    arrayCumSum(arrayReverseSort(groupArray(people.reach))) AS strongest,
+    -- Sums of floats differ in their last digits with the order they were added in.
+    if(strongest[-1] = 0, 0, arrayFirstIndex(so_far -> so_far >= strongest[-1] / 2 - 1e-9, strongest)) AS absence_factor,
+    any(moment) AS as_of
+FROM
+(
+    SELECT
+        community_id,
+        member_id,
+        sum(side.ties) AS ties,
+        sum(side.acted) AS acted,
+        sum(side.mutual) AS mutual,
+        sum(side.reach) AS reach
+    FROM
+    (
+        SELECT
+            community_id,
+            member_id,
+            count() AS ties,
+            sum(one.gave) AS acted,
+            countIf(one.gave AND one.got) AS mutual,
+            sum(one.reach) AS reach
+        FROM
+        (
+            SELECT
+                community_id,
+                end.1 AS member_id,
+                end.2 AS other_id,
+                max(end.3) AS gave,
+                max(end.4) AS got,
+                sum(t.strength) AS reach
+            FROM {db}.ties_at(at = {at:DateTime('UTC')}) AS t
+            ARRAY JOIN
+                [
+                    (t.member_id, t.other_id, t.replies + t.mentions + t.reactions > 0, 0),
+                    (t.other_id, t.member_id, 0, t.replies + t.mentions + t.reactions > 0)
+                ] AS end
+            WHERE toDate(t.last_at) > since
+            GROUP BY community_id, end.1, end.2
+        ) AS one
+        GROUP BY community_id, member_id
+        UNION ALL
+        SELECT community_id, member_id, 0 AS ties, 0 AS acted, 0 AS mutual, 0. AS reach
+        FROM {db}.member_activity
+        WHERE engaged AND day > since AND day <= toDate(moment) AND first_at < until
+        GROUP BY community_id, member_id
+    ) AS side
+    GROUP BY community_id, member_id
+) AS people
+GROUP BY community_id;

@@ -1,0 +1,26 @@
+-- title: what became of each message that answers no other, as known at a moment: first_response_at(at = '2026-01-31 12:00:00')
+-- Counted actors only. A reply by the author does not count. Without a reply: open for 24 hours, then unanswered.
+CREATE OR REPLACE VIEW {db}.first_response_at AS
+WITH
+    {at:DateTime('UTC')} AS moment,
+    toStartOfHour(moment) + 3600 AS until
+SELECT
+    community_id,
+    toDate(subject_at) AS day,
+    subject_id AS message_id,
+    subject_at AS asked_at,
+    anyIf(t.member_id, kind = 'start') AS member_id,
+    if(countIf(kind = 'reply') = 0, NULL, minIf(t.first_at, kind = 'reply')) AS first_reply_at,
+    -- A reply from a clock that is behind comes at once. (greatest() would turn NULL into 0.)
+    if(first_reply_at < asked_at, 0, dateDiff('millisecond', asked_at, first_reply_at)) / 1000 AS seconds,
+    multiIf(
+        seconds <= 86400, 'answered',
+        seconds > 86400, 'late',
+        asked_at + INTERVAL 1 DAY <= any(moment), 'unanswered',
+        'open'
+    ) AS state,
+    any(moment) AS as_of
+FROM {store}.tie_hour AS t FINAL
+WHERE kind IN ('start', 'reply') AND subject_id != '' AND actor_kind IN {counted} AND start < until
+GROUP BY community_id, subject_at, subject_id
+HAVING countIf(kind = 'start') > 0;

@@ -1,0 +1,257 @@
+"""Ties and responses: by hand on the known-answer community, and held against the oracle on made-up histories."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import known_answer as known
+import pytest
+from folds import folded, stored, together
+from histories import Delivery, send
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from oracle import Event, Oracle
+from oracles import ties as oracle
+from pipeline import Lab, Log, Worker
+
+from streams.aggregates import ALL
+
+pytestmark = pytest.mark.connected
+
+RECEIVED_MS = int(datetime(2026, 3, 5, tzinfo=UTC).timestamp() * 1000)
+[TIES] = [aggregate for aggregate in ALL if aggregate.name == "tie_hour"]
+
+
+def publish(lab: Lab, worker: Worker, log: Log, events: Collection[Event]) -> None:
+    for event in events:
+        key = f"{event['community_id']}/{event['member_id']}".encode()
+        log.append(lab.topic(event["type"]), key, json.dumps(event).encode(), RECEIVED_MS)
+    lab.run(worker.drain())
+
+
+@pytest.fixture(scope="module")
+def tea(lab: Lab) -> Lab:
+    log = Log()
+    publish(lab, lab.worker(log), log, known.EVENTS)
+    return lab
+
+
+def rows(lab: Lab, view: str, at: datetime, columns: str, world: str = "") -> list[tuple[Any, ...]]:
+    where = f"startsWith(community_id, '{world}')" if world else f"community_id IN ('{known.TEA}', '{known.POT}')"
+    return lab.warehouse.rows(
+        f"SELECT community_id, {columns} FROM {{db}}.{view}_at(at = '{at:%Y-%m-%d %H:%M:%S}') WHERE {where}"
+    )
+
+
+def ties(lab: Lab, at: datetime, world: str = "") -> dict[oracle.Pair, oracle.Tie]:
+    columns = "replies, mentions, reactions, occurrences, first_at, last_at, idle_months, strength"
+    found = rows(lab, "ties", at, f"member_id, other_id, {columns}", world)
+    assert len(found) == len({row[:3] for row in found})
+    return {row[:3]: oracle.Tie(*row[3:]) for row in found}
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+END = at("2026-03-05T00:00:00")
+
+
+def test_the_ties_of_the_tea_house_are_what_was_worked_out_by_hand(tea: Lab) -> None:
+    # ann and bo both read at dawn on Monday (bo at 09:59:59.999); bo answered e02 and mentioned ann; ann liked e04.
+    # cy liked e15 on Tuesday. helper is a bot, and reached nobody anyway.
+    read = at("2026-03-02T09:59:59.999")
+    expected = {
+        (known.TEA, "bo", "ann"): (1, 1, 0, 1, at("2026-03-02T00:00:59.999"), read, 0, 10.0 + 5 + 2),
+        (known.TEA, "ann", "bo"): (0, 0, 1, 1, at("2026-03-02T00:01:00.500"), read, 0, 1.0 + 2),
+        (known.TEA, "cy", "bo"): (0, 0, 1, 0, at("2026-03-03T12:20:59"), at("2026-03-03T12:20:59"), 0, 1.0),
+    }
+    assert expected == ties(tea, END)
+
+
+def test_a_tie_loses_a_tenth_for_every_thirty_days_in_which_nothing_happens(tea: Lab) -> None:
+    last = at("2026-03-02T09:59:59.999")
+    pair = (known.TEA, "bo", "ann")
+    for days, months in ((29, 0), (31, 1), (61, 2)):
+        tie = ties(tea, last + timedelta(days=days))[pair]
+        assert (months, pytest.approx(17 * 0.9**months)) == (tie.idle_months, tie.strength)
+
+
+def test_before_it_happened_nobody_knows_of_it(tea: Lab) -> None:
+    assert {(known.TEA, "bo", "ann"), (known.TEA, "ann", "bo")} == ties(tea, at("2026-03-02T08:00:00")).keys()
+    assert {} == ties(tea, at("2026-03-01T23:00:00"))
+
+
+def test_reach_and_network_by_hand(tea: Lab) -> None:
+    found = {row[1]: row[2:] for row in rows(tea, "reach", END, "member_id, ties, mutual, given, received, reach")}
+    expected = {"ann": (1, 1, 3.0, 17.0, 20.0), "bo": (2, 1, 17.0, 4.0, 21.0), "cy": (1, 0, 1.0, 0.0, 1.0)}
+    assert expected == found
+    # ann-bo and bo-cy of three possible pairs; of three acted ties two go both ways; bo alone has 21 of 42.
+    # The pottery has one member, and nobody to be tied to.
+    columns = "members, pairs, density, reciprocity, absence_factor"
+    assert [
+        (known.POT, 1, 0, None, None, 0),
+        (known.TEA, 3, 2, pytest.approx(2 / 3), pytest.approx(2 / 3), 1),
+    ] == sorted(rows(tea, "network", END, columns))
+
+
+def test_newcomers_by_hand(tea: Lab) -> None:
+    found = set(rows(tea, "newcomer_ties", END, "member_id, first_engaged_at, ties, complete"))
+    assert {
+        (known.TEA, "ann", at("2026-03-02T00:00:30"), 1, 0),
+        (known.TEA, "bo", at("2026-03-02T00:00:59.999"), 2, 0),
+        (known.TEA, "cy", at("2026-03-02T23:59:59"), 1, 0),
+        (known.POT, "ann", at("2026-03-02T00:00:00"), 0, 0),
+    } == found
+
+
+def test_responses_by_hand(tea: Lab) -> None:
+    # bo answered e02 after 29.999 s. A bot's message (e06) asks nothing. e21 is 17 hours old at the end of Wednesday.
+    found = {
+        row[1:]
+        for row in rows(tea, "first_response", END, "message_id, member_id, seconds, state")
+        if row[0] == known.TEA
+    }
+    assert {
+        ("e02", "ann", 29.999, "answered"),
+        ("e04", "bo", None, "unanswered"),
+        ("e12", "cy", None, "unanswered"),
+        ("e11", "ann", None, "unanswered"),
+        ("e15", "bo", None, "unanswered"),
+        ("e21", "ann", None, "open"),
+    } == found
+
+
+def test_nothing_that_is_asked_is_left_out_of_a_percentile(tea: Lab) -> None:
+    """As of the watermark, which these tests put to the end of Wednesday."""
+    tea.warehouse.command(
+        "INSERT INTO {store}.progress SELECT 'x', 0, toDateTime64('2026-03-05 00:00:00', 3, 'UTC'), 1, 0, now64(3)"
+    )
+    columns = "asked, answered, late, unanswered, open, p50_s, p90_s"
+    days = tea.warehouse.rows(
+        f"SELECT day, {columns} FROM {{db}}.first_response_day WHERE community_id = 'tea-house' ORDER BY day"
+    )
+    assert [
+        (at("2026-03-02").date(), 3, 1, 0, 2, 0, None, None),
+        (at("2026-03-03").date(), 2, 0, 0, 2, 0, None, None),
+        (at("2026-03-04").date(), 1, 0, 0, 0, 1, None, None),
+    ] == days
+    [week] = tea.warehouse.rows(f"SELECT {columns} FROM {{db}}.first_response_week WHERE community_id = 'tea-house'")
+    assert (6, 1, 0, 4, 1, None, None) == week
+    assert ties(tea, END) == {
+        row[:3]: oracle.Tie(*row[3:11])
+        for row in tea.warehouse.rows("SELECT * FROM {db}.ties WHERE community_id = 'tea-house'")
+    }
+
+
+def check(lab: Lab, world: str, truth: Oracle, moment: datetime) -> None:
+    """Every view of this file says of a world what the oracle says."""
+    facts, time_of = list(truth.facts.values()), truth.time_of
+    found = oracle.ties(facts, moment, time_of)
+    assert_equal(found, ties(lab, moment, world))
+    reached = rows(lab, "reach", moment, "member_id, ties, mutual, given, received, reach", world)
+    assert_equal(oracle.reach(found), {row[:2]: oracle.Reach(*row[2:]) for row in reached})
+    columns = "members, pairs, density, reciprocity, absence_factor"
+    networks = rows(lab, "network", moment, columns, world)
+    assert_equal(oracle.network(facts, moment, time_of), {row[0]: oracle.Network(*row[1:]) for row in networks})
+    newcomers = rows(lab, "newcomer_ties", moment, "member_id, first_engaged_at, ties, complete", world)
+    assert_equal(oracle.newcomers(facts, moment, time_of), {row[:2]: row[2:] for row in newcomers})
+    columns = "message_id, member_id, asked_at, first_reply_at, seconds, state"
+    responses = rows(lab, "first_response", moment, columns, world)
+    assert_equal(oracle.responses(facts, moment, time_of), {row[:2]: oracle.Response(*row[2:]) for row in responses})
+
+
+def assert_equal(expected: dict[Any, Any], actual: dict[Any, Any]) -> None:
+    """Equal but for the last digits of floats; says only what differs."""
+    differing = {
+        key: (expected.get(key), actual.get(key))
+        for key in expected.keys() | actual.keys()
+        if key not in expected or key not in actual or close(expected[key]) != tuple(actual[key])
+    }
+    assert {} == differing
+
+
+def close(numbers: Any) -> Any:
+    """The same tuple, its floats as approximations."""
+    return tuple(pytest.approx(each) if isinstance(each, float) else each for each in numbers)
+
+
+NOON = at("2024-03-10T12:00:00")
+MEMBERS = ("ann", "bo", "cy", "曹", "helper")
+
+
+def conversation(random: Random) -> list[Delivery]:
+    """What members say to each other over some weeks, in any order of arrival; some of it twice, or edited."""
+    count = random.randint(8, 40)
+    said = []
+    for number in range(count):
+        member, family = (
+            random.choice(MEMBERS),
+            random.choice(["message", "message", "message", "reaction", "check_in"]),
+        )
+        hours = random.choice([0, 1, 2, 23, 24, 25, 24 * 20, 24 * 50, 24 * 100])
+        past_ms = random.choice([random.randrange(3_600_000), -1, 0, 12])
+        event: Event = {
+            "event_id": f"e{number}",
+            "type": family,
+            "platform": "wechat",
+            "community_id": "tea",
+            "member_id": member,
+            "occurred_at": (NOON - timedelta(hours=hours) + timedelta(milliseconds=past_ms)).isoformat(),
+            "actor_kind": "bot" if member == "helper" else "human",
+        }
+        named = f"e{random.randint(0, count)}"  # the last of them never comes
+        if family == "message":
+            event |= {"text": "hello", "mentions": random.choices([*MEMBERS, "nobody"], k=random.randint(0, 2))}
+            if random.random() < 0.6:
+                event["reply_to"] = named
+        elif family == "reaction":
+            event |= {"target_id": named, "reaction": "👍", "action": random.choice(["add", "add", "remove"])}
+        else:
+            event["ritual"] = random.choice(["dawn", "dusk", ""])
+        said.append(Delivery(family, event, b"", RECEIVED_MS))
+    for delivery in random.choices(said, k=4):
+        assert delivery.event is not None
+        event = delivery.event | {
+            "member_id": random.choice(MEMBERS),
+            "actor_kind": "human",
+            "sent_at": NOON.isoformat(),
+        }
+        said.append(Delivery(delivery.family, event, b"", RECEIVED_MS))
+    random.shuffle(said)
+    return said
+
+
+@settings(
+    max_examples=4,
+    deadline=None,
+    phases=[Phase.generate],  # shrinking takes minutes on a real engine
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    seed=st.integers(0, 1 << 32),
+    moment=st.sampled_from([NOON - timedelta(hours=1, minutes=30), NOON, NOON + timedelta(days=40)]),
+)
+def test_every_view_says_what_the_oracle_says(lab: Lab, seed: int, moment: datetime) -> None:
+    random = Random(seed)
+    said = [conversation(random) for _ in range(5)]
+    log = Log()
+    worker = lab.worker(log)
+    prefix = f"x{lab.world()}"
+    worlds = [f"{prefix}{number}." for number in range(len(said))]
+    # In two parts, so that some of what is named comes after those who name it were recomputed.
+    for half in (slice(0, 8), slice(8, None)):
+        for world, each in zip(worlds, said, strict=True):
+            send(each[half], log, lab.settings.kafka.topic_prefix, world)
+        lab.run(worker.drain())
+    truth = together(
+        send(each, Log(), lab.settings.kafka.topic_prefix, w) for w, each in zip(worlds, said, strict=True)
+    )
+    assert folded(TIES, truth) == {
+        key: row for key, row in stored(lab.warehouse, TIES, []).items() if key[0].startswith(prefix)
+    }
+    check(lab, prefix, truth, moment)
