@@ -13,6 +13,7 @@ import typer
 from streams.commands import (
     Choices,
     activity,
+    communities,
     config,
     contract,
     demo,
@@ -99,6 +100,7 @@ app.command(rich_help_panel=SET_UP)(migrate.migrate)
 app.add_typer(topics.app, name="topics", rich_help_panel=SET_UP)
 app.add_typer(contract.app, name="contract", rich_help_panel=SET_UP)
 app.add_typer(config.app, name="config", rich_help_panel=SET_UP)
+app.add_typer(communities.app, name="communities", rich_help_panel=SET_UP)
 app.command(rich_help_panel=SET_UP)(version)
 
 

@@ -63,6 +63,11 @@ DIRTY_BUCKETS = Gauge(
 BAD_INVALIDATIONS = Counter(
     "streams_bad_invalidations", "Records of the invalidations topic that are not invalidations.", registry=REGISTRY
 )
+COMMUNITY_SETTINGS_VALID = Gauge(
+    "streams_community_settings_valid",
+    "1 when the watched settings file of communities was taken, 0 when it has faults and what was in force stays.",
+    registry=REGISTRY,
+)
 WAREHOUSE_RETRIES = Counter(
     "streams_warehouse_retries", "Attempts that failed because the warehouse was away.", registry=REGISTRY
 )

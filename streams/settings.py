@@ -117,6 +117,15 @@ class MetricsSettings(Section):
     )
 
 
+class CommunitiesSettings(Section):
+    """Settings of communities: see `streams communities`."""
+
+    file: Path | None = Field(
+        None, description="YAML file whose changes the worker applies; else `streams communities apply` does"
+    )
+    poll_s: float = Field(5.0, gt=0, description="how often the worker looks at the file")
+
+
 class WorkerSettings(Section):
     """The worker process."""
 
@@ -150,6 +159,7 @@ class Settings(BaseSettings):
     rollup: RollupSettings = RollupSettings()
     metrics: MetricsSettings = MetricsSettings()
     worker: WorkerSettings = WorkerSettings()
+    communities: CommunitiesSettings = CommunitiesSettings()
     data_dir: Path = Field(Path(".streams"), description="where the embedded warehouse keeps its files")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least that is logged")
     log_format: Literal["auto", "json", "console"] = Field(

@@ -60,6 +60,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("streams.processors",),
     (
         *("streams.clickhouse", "streams.kafka", "streams.migrations", "streams.health", "streams.publisher"),
+        *("streams.communities.apply", "streams.communities.watch"),
         *("streams.processors.worker", "streams.processors.settled", "streams.embedded"),
     ),
     ("streams.reconcile", "streams.embedded.stack", "streams.config", "streams.logging"),

@@ -144,6 +144,7 @@ def _one_line(error: BaseException) -> str:
 
 KNOWN: dict[str, Callable[[BaseException], Problem]] = {
     "streams.config.ConfigError": _spoken,
+    "streams.communities.file.SettingsFault": _spoken,
     "streams.embedded.stack.StackError": _spoken,
     "streams.kafka.BrokerError": _spoken,
     "streams.migrations.MigrationError": _migrations,

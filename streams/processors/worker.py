@@ -28,6 +28,7 @@ from mode.supervisors import CrashingSupervisor
 
 from streams import metrics
 from streams.clickhouse import Warehouse
+from streams.communities.watch import Watch
 from streams.health import HealthServer
 from streams.kafka import client_config
 from streams.processors.block import Batch
@@ -184,6 +185,10 @@ class Worker:
         if "rollup" in roles:
             self.add_agent("rollup", [INVALIDATIONS.topic(prefix)], self.rollup.offer)
             self.app.task(self.guarded(self.rollup.run))
+            if settings.communities.file:
+                watched, poll_s = settings.communities.file, settings.communities.poll_s
+                topic = INVALIDATIONS.topic(prefix)
+                self.app.task(self.guarded(Watch(watched, poll_s, self.warehouse, topic, self.publish).run))
         self.app.task(self.guarded(self.watch_ends))
         self.app.on_partitions_assigned.connect(self.on_assigned, weak=False)
         self.ready = False
