@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import xxhash
 from oracle import Event, Oracle, bucket, event_time, fold, sent_at
 from oracles import ties
+from oracles.corrections import corrected
 
 from streams.aggregates import ALL, Aggregate
 from streams.clickhouse import Warehouse
@@ -83,17 +84,17 @@ MEASURES: dict[str, Callable[[Oracle, list[Event]], Any]] = {
 
 
 WHOLE: dict[str, Callable[[Oracle], Rows]] = {
-    "tie_hour": lambda oracle: ties.stored_rows(oracle.facts.values(), oracle.time_of),
+    "tie_hour": lambda oracle: ties.stored_rows(corrected(oracle.facts.values(), oracle.time_of), oracle.time_of),
 }
 """Tables whose rows are not made of one fact each: an oracle of their own gives all rows."""
 
 
 def folded(aggregate: Aggregate, oracle: Oracle) -> Rows:
-    """Rows of an aggregate, by a loop over the facts."""
+    """Rows of an aggregate, by a loop over the facts as corrected."""
     if aggregate.name in WHOLE:
         return WHOLE[aggregate.name](oracle)
     groups: dict[tuple[Any, ...], list[Event]] = defaultdict(list)
-    for fact in oracle.facts.values():
+    for fact in corrected(oracle.facts.values(), oracle.time_of):
         groups[tuple(KEYS[key](oracle, fact, aggregate) for key in aggregate.keys)].append(fact)
     return {key: tuple(MEASURES[name](oracle, facts) for name in aggregate.measures) for key, facts in groups.items()}
 
@@ -187,9 +188,14 @@ def check(
     """Facts and every aggregate there is are what the fold of the input says."""
     oracle = replace(oracle, zone_of=zone_of)
     assert folded_facts(oracle) == stored_facts(warehouse, *worlds)
-    names = {fact["member_id"] for fact in oracle.facts.values()}
+    names = {name for fact in oracle.facts.values() for name in names_in(fact)}
     for aggregate in ALL:
         assert folded(aggregate, oracle) == stored(warehouse, aggregate, names, *worlds), aggregate.name
+
+
+def names_in(fact: Event) -> list[str]:
+    """What a member may be called because of a fact."""
+    return [fact["member_id"], fact.get("linked_account_id", "")]
 
 
 def together(oracles: Iterable[Oracle]) -> Oracle:

@@ -82,6 +82,28 @@ times = st.one_of(
 )
 
 
+ACCOUNTS = ["ann", "bo", "曹", "a1"]
+
+CORRECTIONS = {
+    "identity": st.fixed_dictionaries(
+        {
+            "action": st.sampled_from(["link", "link", "unlink"]),
+            "linked_platform": st.sampled_from(["wechat", "shop"]),
+            "linked_account_id": st.sampled_from(ACCOUNTS),
+        }
+    ),
+    "moderation": st.fixed_dictionaries(
+        {
+            "action": st.sampled_from(["hide", "hide", "restore", "flag", "flag", "erase"]),
+            "target_id": st.sampled_from(["", "e1", "e2", "e3"]),
+            "target_member_id": st.sampled_from(["", *ACCOUNTS]),
+            "flagged_kind": st.sampled_from(["", "human", "bot", "staff"]),
+        }
+    ),
+}
+"""Who is linked with whom, and what is moderated: every event may come to be about itself or about what comes later."""
+
+
 @st.composite
 def events(draw: st.DrawFn, ids: int = 6) -> Event:
     """One contract event; few ids, so that the same one comes again with another time, content or family."""
@@ -104,6 +126,8 @@ def events(draw: st.DrawFn, ids: int = 6) -> Event:
     if family == "reaction":
         event["target_id"] = f"e{draw(st.integers(1, ids))}"
         event["action"] = draw(st.sampled_from(["add", "remove"]))
+    if family in CORRECTIONS:
+        event |= draw(CORRECTIONS[family])
     kind = draw(st.sampled_from([None, "human", "bot", "staff", "test"]))
     if kind:
         event["actor_kind"] = kind

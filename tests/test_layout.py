@@ -56,7 +56,10 @@ def within(module: str, *packages: str) -> bool:
 # Layers, from the inside out: a module may import its own layer and those before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("streams.topics", "streams.statements", "streams.settings", "streams.metrics", "streams.catalog"),
-    ("streams.aggregates", "streams.simulate", "streams.traces", "streams.dead_letters", "streams.communities"),
+    (
+        *("streams.aggregates", "streams.identity", "streams.simulate", "streams.traces", "streams.dead_letters"),
+        "streams.communities",
+    ),
     ("streams.processors",),
     (
         *("streams.clickhouse", "streams.kafka", "streams.migrations", "streams.health", "streams.publisher"),

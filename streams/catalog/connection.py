@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streams.catalog.metric import Metric, Relation
 
-_ZEROS = "No day is missing: from the first day of the community to the watermark a silent one is a row of zeros."
+_ZEROS = "No day is missing: from the first of the community to the watermark a silent one is a row of zeros."
 _AT = (
     "Ends where the watermark is; the view whose name ends with _at takes any moment, as in at = '2026-01-31 12:00:00'."
 )

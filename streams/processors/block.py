@@ -71,6 +71,8 @@ class Block:
     """Community -> starts of minutes (epoch s) that its facts touch."""
     replaced: dict[str, set[int]] = field(default_factory=dict)
     """Those of them in which a fact took the place of another, or left: a key may have vanished there."""
+    corrections: dict[str, set[str]] = field(default_factory=dict)
+    """Community -> ids of the identity and moderation events that its facts brought, changed or took away."""
 
     @property
     def records(self) -> int:

@@ -19,6 +19,7 @@ from streams.clickhouse import Warehouse
 from streams.processors import invalidations
 from streams.processors.block import Batch, BatchDecoder, Block, Decoded, assemble
 from streams.processors.breaker import RejectBreaker
+from streams.processors.corrections import copy_corrections
 from streams.processors.progress import Partition, Progress
 from streams.processors.retry import until_available
 from streams.processors.store import Stored, store_facts
@@ -157,6 +158,10 @@ class Ingest:
             metrics.INSERT_SECONDS.observe(time.monotonic() - started)
             metrics.BLOCK_ROWS.observe(facts.num_rows)
             metrics.INGEST_LATENCY_SECONDS.observe(max(0.0, time.time() - block.oldest_received_ms / 1000))
+            replacing = stored.replacing
+            block.corrections = await until_available(
+                "corrections", lambda: copy_corrections(self.warehouse, facts, replacing)
+            )
             block.replaced = stored.replaced
             for community, minutes in stored.replaced.items():
                 block.minutes.setdefault(community, set()).update(minutes)
@@ -183,13 +188,14 @@ class Ingest:
         """One record a community, keyed by it: one worker recomputes a community's buckets at a time."""
         topic = INVALIDATIONS.topic(self.settings.kafka.topic_prefix)
         received = block.oldest_received_ms
-        await self.publish(
-            [
-                Message(topic, community.encode(), invalidations.encode(part))
-                for community, minutes in block.minutes.items()
-                for part in invalidations.of_minutes(community, minutes, block.replaced.get(community, ()), received)
-            ]
-        )
+        parts = [
+            part
+            for community, minutes in block.minutes.items()
+            for part in invalidations.of_minutes(community, minutes, block.replaced.get(community, ()), received)
+        ]
+        for community, event_ids in block.corrections.items():
+            parts += invalidations.of_corrections(community, event_ids, received)
+        await self.publish([Message(topic, part.community_id.encode(), invalidations.encode(part)) for part in parts])
 
     async def settle(self, block: Block, stored: Stored | None) -> None:
         """Acknowledge, and count every record into one outcome."""

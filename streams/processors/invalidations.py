@@ -21,10 +21,15 @@ class Invalidation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Kafka timestamp (ms) of the oldest record behind it: how long it took until the numbers were right again."""
     settings: list[Part] = []
     """Parts of the community's settings that changed: all numbers that depend on them are computed anew."""
+    corrections: list[str] = []
+    """Ids of the identity and moderation events that came, changed or went: the community's are folded anew."""
 
 
 MAX_MINUTES = 20_000
 """Minutes of one record: some 220 KB of JSON, well below the megabyte that brokers take."""
+
+MAX_CORRECTIONS = 5_000
+"""Corrections of one record: some 650 KB at the most."""
 
 _decoder = msgspec.json.Decoder(Invalidation)
 _encoder = msgspec.json.Encoder()
@@ -48,3 +53,11 @@ def of_minutes(
     for start in range(0, len(ordered), MAX_MINUTES):
         part = ordered[start : start + MAX_MINUTES]
         yield Invalidation(community_id, part, [minute for minute in part if minute in replaced], received_at)
+
+
+def of_corrections(community_id: str, event_ids: Iterable[str], received_at: int) -> Iterator[Invalidation]:
+    """Invalidations that name all of these corrections."""
+    ordered = sorted(event_ids)
+    for start in range(0, len(ordered), MAX_CORRECTIONS):
+        part = ordered[start : start + MAX_CORRECTIONS]
+        yield Invalidation(community_id, [], received_at=received_at, corrections=part)

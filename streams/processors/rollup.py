@@ -21,6 +21,7 @@ from streams.clickhouse import Warehouse
 from streams.communities.settings import Part
 from streams.processors import invalidations
 from streams.processors.block import Batch
+from streams.processors.corrections import restate_corrections
 from streams.processors.progress import Progress
 from streams.processors.recompute import VersionClock, every_bucket, recompute
 from streams.processors.references import naming_hours
@@ -46,6 +47,8 @@ class Stage:
     replaced: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     settings: dict[str, set[Part]] = field(default_factory=lambda: defaultdict(set))
     """Community -> parts of its settings that changed."""
+    corrections: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Community -> ids of corrections that came, changed or went: only the first grain has any."""
     waiting: list[Batch] = field(default_factory=list)
     since: float | None = None
     oldest_received_ms: int = 0
@@ -71,7 +74,8 @@ class Stage:
     def take(self) -> Stage:
         """Everything that is dirty now; what comes later is for the next run."""
         taken = copy(self)
-        self.dirty, self.replaced, self.settings = defaultdict(set), defaultdict(set), defaultdict(set)
+        self.dirty, self.replaced = defaultdict(set), defaultdict(set)
+        self.settings, self.corrections = defaultdict(set), defaultdict(set)
         self.waiting, self.since, self.oldest_received_ms = [], None, 0
         return taken
 
@@ -123,6 +127,8 @@ class Rollup:
                 replaced[invalidation.community_id].update(invalidation.replaced)
             if invalidation.settings:
                 self.stages[0].change({invalidation.community_id: invalidation.settings})
+            if invalidation.corrections:
+                self.stages[0].corrections[invalidation.community_id].update(invalidation.corrections)
             if invalidation.received_at:
                 oldest = min(oldest or invalidation.received_at, invalidation.received_at)
         self.last_offer = time.monotonic()
@@ -197,7 +203,14 @@ class Rollup:
         return naming_hours(self.warehouse, stage.dirty, stage.replaced) if stage.grain == "minute" else {}
 
     def recompute(self, stage: Stage) -> None:
-        """Recompute every aggregate of a grain."""
+        """Recompute every aggregate of a grain, after the corrections that decide whose the facts are."""
+        if stage.corrections:
+            for community, minutes in restate_corrections(
+                self.warehouse, stage.corrections, self.versions.take()
+            ).items():
+                stage.dirty[community] |= minutes
+                # Who was somebody else, or is hidden, leaves keys behind.
+                stage.replaced[community] |= minutes
         version = self.versions.take()
         aggregates = [aggregate for aggregate in ALL if aggregate.grain == stage.grain]
         local = local_time(self.warehouse) if any(aggregate.local for aggregate in aggregates) else LocalTime()

@@ -54,6 +54,8 @@ class Stored:
 
     new: np.ndarray[Any, np.dtype[np.bool_]]
     replaced: dict[str, set[int]]
+    replacing: np.ndarray[Any, np.dtype[np.bool_]]
+    """Rows whose event was stored before, or has another version in the block."""
     moved: int = 0
 
 
@@ -98,7 +100,7 @@ def store_facts(warehouse: Storage, facts: pa.Table, block_id: int) -> Stored:
     elsewhere = np.isin(unique, known_keys[(first < block_id) | (last > block_id)])
     versions = np.asarray(facts["version"])
     replacing = elsewhere[position] | (versions != versions[first_rows][position])
-    stored = Stored(new, minutes_of(facts.filter(pa.array(replacing))) if replacing.any() else {})
+    stored = Stored(new, minutes_of(facts.filter(pa.array(replacing))) if replacing.any() else {}, replacing)
     several = pc.greater(pc.list_value_length(known["minutes"]), 1)
     moved = dict(
         zip(known["event_key"].filter(several).to_pylist(), known["minutes"].filter(several).to_pylist(), strict=True)
@@ -159,13 +161,14 @@ def losing(versions: list[Version]) -> list[Version]:
     """The versions that must go, each with the version number that removes it; none when the event lives once.
 
     The greatest version wins; of equal ones (an event bucketed by receive time, received twice) the earliest minute.
+    Only what is there is removed: the version that won may still come to this minute, and to stay.
     """
     winner = max(versions, key=lambda version: (version.version, -version.minute))
-    return [version._replace(version=winner.version | 1) for version in versions if version is not winner]
+    return [version._replace(version=version.version | 1) for version in versions if version is not winner]
 
 
 def removals(losers: list[Version]) -> pa.Table:
-    """Rows that take events out of a minute: odd versions, just above the version that won."""
+    """Rows that take events out of a minute: odd versions, just above the version that goes."""
     count = len(losers)
     epoch = pa.array([0] * count, pa.timestamp("ms", "UTC"))
     return pa.table(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import known_answer as known
 import pytest
+import reading_circle
 from folds import in_world
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,6 +19,8 @@ from oracle import CONTRIBUTING, ENGAGED, fold
 from oracles.connection import Connection, instant
 from pipeline import Lab, Log
 
+from streams.communities.rows import TABLES
+from streams.communities.settings import Community
 from streams.migrations import migrate
 from streams.settings import MetricsSettings
 
@@ -28,30 +32,36 @@ DAY = timedelta(days=1)
 Rows = dict[tuple[Any, ...], tuple[Any, ...]]
 
 
-def store(lab: Lab, events: Iterable[dict[str, Any]], watermark: datetime | None = None) -> None:
-    """Events through ingest and rollup; then the watermark of the whole lab is as given, or that of these events."""
+def store(lab: Lab, events: Iterable[dict[str, Any]]) -> None:
+    """Events through ingest and rollup."""
     log = Log()
     for event in events:
         key = f"{event['community_id']}/{event['member_id']}".encode()
         log.append(lab.topic(event["type"]), key, json.dumps(event).encode(), RECEIVED_MS)
-    worker = lab.worker(log)
-    lab.run(worker.drain())
+    lab.drain(log)
+
+
+def watermark(lab: Lab, moment: datetime) -> None:
+    """Let the pipeline have come so far: the lab is shared, and so is how far it has come."""
     lab.warehouse.command("TRUNCATE TABLE {store}.progress")
-    if watermark is None:
-        positions = worker.progress.table(worker.progress.take_changed(), datetime.now(UTC))
-        lab.warehouse.insert("{store}.progress", positions)
-    else:
-        lab.warehouse.command(
-            "INSERT INTO {store}.progress (topic, partition, watermark, offset, lag, updated_at) "
-            "VALUES ('any', 0, {at:String}, 1, 0, now64(3))",
-            {"at": f"{watermark:%F %T}.000"},
-        )
+    lab.warehouse.command(
+        "INSERT INTO {store}.progress (topic, partition, watermark, offset, lag, updated_at) "
+        "VALUES ('any', 0, {at:String}, 1, 0, now64(3))",
+        {"at": f"{moment:%F %T}.000"},
+    )
 
 
-def ask(lab: Lab, view: str, community: str, keys: str, values: str) -> Rows:
+def put_settings(lab: Lab, settings: Mapping[str, dict[str, Any]]) -> None:
+    """Settings of communities, before anything happens in them."""
+    said = {community: Community.model_validate(own) for community, own in settings.items()}
+    for table in TABLES:
+        lab.warehouse.insert(f"{{store}}.{table.name}", table.filled(said, 1))
+
+
+def ask(lab: Lab, view: str, community: str, keys: str, values: str, where: str = "1") -> Rows:
     """Rows of one community of a view, by key."""
     rows = lab.warehouse.rows(
-        f"SELECT {keys}, {values} FROM {{db}}.{view} WHERE community_id = {{community:String}}",
+        f"SELECT {keys}, {values} FROM {{db}}.{view} WHERE community_id = {{community:String}} AND {where}",
         {"community": community},
     )
     return keyed(rows, keys.count(",") + 1)
@@ -70,10 +80,25 @@ def at(moment: datetime, **more: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def tea(lab: Lab) -> Lab:
-    """The known-answer community, with its watermark."""
-    store(lab, known.EVENTS)
+def told(lab: Lab) -> Lab:
+    """The three days of the tea house, in UTC, and the ten weeks of the reading circle, in New York."""
+    put_settings(lab, {reading_circle.CIRCLE: {"zone": str(reading_circle.ZONE)}, "library": {"since": "2026-03-03"}})
+    store(lab, [*known.EVENTS, *reading_circle.EVENTS])
     return lab
+
+
+@pytest.fixture
+def tea(told: Lab) -> Lab:
+    """As the tea house left it: all of Monday and Tuesday, and Wednesday but for ten seconds."""
+    watermark(told, datetime(2026, 3, 4, 23, 59, 49, tzinfo=UTC))
+    return told
+
+
+@pytest.fixture
+def circle(told: Lab) -> Lab:
+    """As the reading circle left it: Sunday evening in New York, Monday in UTC."""
+    watermark(told, datetime(2026, 3, 2, 2, tzinfo=UTC))
+    return told
 
 
 @pytest.fixture
@@ -150,6 +175,12 @@ def test_a_day_on_which_nobody_came_is_a_row_of_zeros(tea: Lab) -> None:
     )
 
 
+def test_a_community_that_nobody_ever_came_to_is_silent_since_its_first_day(tea: Lab) -> None:
+    assert {(TUESDAY,): (0, 0, 0, 0), (WEDNESDAY,): (0, 0, 0, 0)} == ask(
+        tea, "presence_day", "library", "day", "present, engaged, contributing, events"
+    )
+
+
 def test_active_members_and_stickiness(tea: Lab) -> None:
     rows = ask(tea, "active_members", known.TEA, "day", "dau, wau, mau, stickiness")
     assert {(MONDAY,): (3, 3, 3, 1.0), (TUESDAY,): (3, 3, 3, 1.0), (WEDNESDAY,): (2, 3, 3, 2 / 3)} == rows
@@ -199,6 +230,19 @@ def test_burstiness_of_a_member(tea: Lab) -> None:
     assert pytest.approx((17_054.5 - 17_085) / (17_054.5 + 17_085)) == value
 
 
+def test_days_are_those_of_the_community(circle: Lab) -> None:
+    # The first meeting began on Thursday 8 January at 20:00 in New York, which is Friday in UTC.
+    rows = circle.warehouse.rows(
+        "SELECT day, groupArray(member_id) FROM {db}.member_activity "
+        f"WHERE community_id = '{reading_circle.CIRCLE}' AND family = 'check_in' GROUP BY day ORDER BY day LIMIT 1"
+    )
+    assert [(date(2026, 1, 8), ["ada", "ben", "chi", "dev", "eve"])] == [(day, sorted(who)) for day, who in rows]
+    # In UTC it is Monday; here the last Sunday of the ten weeks is still going on.
+    days = ask(circle, "presence_day", reading_circle.CIRCLE, "day", "settled")
+    assert (70, date(2026, 3, 1)) == (len(days), max(days)[0])
+    assert {(date(2026, 3, 1),)} == {day for day, (settled,) in days.items() if not settled}
+
+
 BASE = datetime(2024, 1, 29, tzinfo=UTC)  # a Monday
 FAMILIES: dict[str, dict[str, Any]] = {
     "message": {"text": "hi"},
@@ -206,7 +250,11 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "check_in": {"ritual": "run"},
     "membership": {"action": "join"},
 }
-CLOCKS = st.sampled_from([time(0), time(23, 59, 59, 999_000), time(12), time(12, 0, 0, 1_000)])
+# Days that begin before, with and after those of UTC; New York changes its clocks within the five months.
+ZONES = {"tea": "UTC", "run": "America/New_York", "art": "Asia/Shanghai", "dog": "Asia/Kolkata"}
+CLOCKS = st.sampled_from(
+    [time(0), time(23, 59, 59, 999_000), time(4, 30), time(5), time(12), time(16), time(18, 30), time(12, 0, 0, 1_000)]
+)
 
 
 @st.composite
@@ -249,13 +297,24 @@ def lives(draw: st.DrawFn) -> tuple[list[dict[str, Any]], datetime]:
     return made, datetime.combine(last.date() + after * DAY, draw(CLOCKS), UTC)
 
 
-def connections(events: Iterable[dict[str, Any]], today: date) -> dict[str, Connection]:
-    """The oracle of each community."""
+def connections(
+    events: Iterable[dict[str, Any]], end: datetime, zones: Mapping[str, str] | None = None
+) -> dict[str, Connection]:
+    """The oracle of each community, with the watermark at `end`."""
     facts = defaultdict(list)
     for fact in fold(events).facts.values():
         if fact.get("actor_kind", "human") == "human":
             facts[fact["community_id"]].append(fact)
-    return {community: Connection(own, today) for community, own in facts.items()}
+    places = {community: ZoneInfo((zones or {}).get(community, "UTC")) for community in facts}
+    return {
+        community: Connection(own, end.astimezone(places[community]).date(), local=in_zone(places[community]))
+        for community, own in facts.items()
+    }
+
+
+def in_zone(zone: ZoneInfo) -> Callable[[datetime], datetime]:
+    """Local time."""
+    return lambda moment: moment.astimezone(zone)
 
 
 View = tuple[str, str, str]  # its name with its arguments, key columns, value columns
@@ -272,16 +331,18 @@ BY_DAY: dict[View, Callable[[Connection], dict[Any, Any]]] = {
 
 def of_moment(moment: datetime) -> dict[View, Callable[[Connection], dict[Any, Any]]]:
     """The views of a moment."""
-    today, four_weeks = moment.date(), timedelta(days=28)
+    four_weeks = timedelta(days=28)
     risk = "member_id, messages, active_days, engaged_events, last_at, silent_days"
     return {
         (f"active_days_at{at(moment)}", "length_days, active_days", "members"): lambda of: {
-            key: (members,) for key, members in of.active_days(today).items()
+            key: (members,) for key, members in of.active_days(of.date_of(moment)).items()
         },
         (f"absence_factor_at{at(moment, days=90)}", "days", "absence_factor, contributors, contributions"): lambda of: {
-            days: numbers for days in [90] if (numbers := of.absence(today, days)).contributors
+            days: numbers for days in [90] if (numbers := of.absence(of.date_of(moment), days)).contributors
         },
-        (f"members_at_risk_at{at(moment)}", "rank", risk): lambda of: dict(enumerate(of.at_risk(today), 1)),
+        (f"members_at_risk_at{at(moment)}", "rank", risk): lambda of: dict(
+            enumerate(of.at_risk(of.date_of(moment)), 1)
+        ),
         (f"burstiness_at{at(moment, days=28)}", "days", "gaps, burstiness"): lambda of: {
             days: numbers for days in [28] if (numbers := of.burstiness(moment, four_weeks))
         },
@@ -318,18 +379,18 @@ def compare(lab: Lab, where: str, oracles: dict[str, Connection], moments: Itera
 )
 @given(life=lives())
 def test_views_equal_the_oracle_on_generated_histories(lab: Lab, life: tuple[list[dict[str, Any]], datetime]) -> None:
-    events, watermark = life
+    events, end = life
     world = lab.world()
+    zones = {world + community: zone for community, zone in ZONES.items()}
+    put_settings(lab, {community: {"zone": zone} for community, zone in zones.items()})
     events = [event | {"community_id": world + event["community_id"]} for event in events]
-    store(lab, events, watermark)
-    moments = [watermark, instant(events[len(events) // 2]) + 31 * DAY]
-    compare(
-        lab, in_world(world), connections(events, watermark.date()), [each.replace(microsecond=0) for each in moments]
-    )
+    store(lab, events)
+    watermark(lab, end)
+    moments = [end, (instant(events[len(events) // 2]) + 31 * DAY).replace(microsecond=0)]
+    compare(lab, in_world(world), connections(events, end, zones), moments)
 
 
 def test_views_equal_the_oracle_on_the_known_answer(tea: Lab) -> None:
-    store(tea, known.EVENTS)
     moment = datetime(2026, 3, 4, 23, 59, tzinfo=UTC)
     where = f"community_id IN ('{known.TEA}', '{known.POT}')"
-    compare(tea, where, connections(known.EVENTS, WEDNESDAY), [moment, moment + 40 * DAY])
+    compare(tea, where, connections(known.EVENTS, moment), [moment, moment + 40 * DAY])

@@ -106,7 +106,11 @@ class Connection:
 
     def day_of(self, fact: Fact) -> date:
         """Local date."""
-        return self.local(self.time_of(fact)).date()
+        return self.date_of(self.time_of(fact))
+
+    def date_of(self, moment: datetime) -> date:
+        """Local date of a moment."""
+        return self.local(moment).date()
 
     def days(self) -> list[date]:
         """Every day from the first on which anybody was there to today, or the last such day if that is later."""

@@ -83,8 +83,8 @@ def live(minute: int, version: int) -> Version:
     return Version("tea", "e1", minute, version)
 
 
-def test_the_greatest_version_stays_and_the_others_go_with_the_odd_number_above_it() -> None:
-    assert [live(60, 11), live(180, 11)] == losing([live(60, 2), live(120, 10), live(180, 8)])
+def test_the_greatest_version_stays_and_the_others_go_with_the_odd_number_above_their_own() -> None:
+    assert [live(60, 3), live(180, 9)] == losing([live(60, 2), live(120, 10), live(180, 8)])
 
 
 def test_of_equal_versions_the_earliest_minute_stays() -> None:

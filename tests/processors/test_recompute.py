@@ -98,4 +98,5 @@ def test_what_is_no_invalidation_is_an_error(value: bytes | None) -> None:
 
 
 def test_an_invalidation_says_no_numbers() -> None:
-    assert {"community_id", "minutes", "replaced", "received_at", "settings"} == set(Invalidation.__struct_fields__)
+    told = {"community_id", "minutes", "replaced", "received_at", "settings", "corrections"}
+    assert told == set(Invalidation.__struct_fields__)

@@ -1,0 +1,229 @@
+"""Corrections on their way into the numbers: copied, folded, and whatever they change restated.
+
+Ingest copies them and says in an invalidation which came, changed or went. The rollup, which alone recomputes a
+community, folds all corrections of the community anew, writes what `{facts}` looks up, and marks the minutes of
+everybody and everything they name. What is marked follows from what was named and never from how the tables were
+before, so that any of it may be done twice, or again after a crash.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+
+from streams.aggregates.aggregate import json_literal, of_communities
+from streams.identity.fold import FAMILIES, Corrected, Correction, fold, touched
+from streams.processors.store import LARGE, PLAIN, Storage, key_list
+
+COPIED = (
+    "community_id",
+    "event_id",
+    "minute",
+    "version",
+    "event_key",
+    "event_time",
+    "type",
+    "platform",
+    "member_id",
+    "action",
+    "linked_platform",
+    "linked_account_id",
+    "target_id",
+    "target_member_id",
+    "flagged_kind",
+)
+"""Columns of `events` that `corrections` has too."""
+
+Ids = Mapping[str, set[str]]
+"""Community -> event ids."""
+
+
+class Table(NamedTuple):
+    """A table that the fold is written to; `values` are its other columns and what they hold when nothing is said."""
+
+    name: str
+    keys: tuple[str, ...]
+    values: Mapping[str, str | int]
+
+
+LINKED = Table("linked_accounts", ("community_id", "platform", "account_id"), {"member_id": ""})
+STANDING = Table("member_standing", ("community_id", "member_id"), {"actor_kind": "", "hidden": 0, "erased": 0})
+HIDDEN = Table("hidden_events", ("community_id", "event_id"), {"erased": 0})
+TABLES = (LINKED, STANDING, HIDDEN)
+
+
+def copy_corrections(
+    warehouse: Storage, facts: pa.Table, replacing: np.ndarray[Any, np.dtype[np.bool_]]
+) -> dict[str, set[str]]:
+    """Copy the corrections of a block that was stored; returns those it brought, changed or took away.
+
+    `replacing` marks facts whose event was stored before: what it replaced, or was replaced by, may be a correction.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    types = facts["type"].combine_chunks()
+    codes = [code for code, name in enumerate(types.dictionary.to_pylist()) if name in FAMILIES]
+    if codes:
+        names = [name for name in COPIED if name in facts.schema.names]
+        copies = facts.select(names).filter(pa.array(np.isin(np.asarray(types.indices), codes)))
+        warehouse.insert(warehouse.render("{store}.corrections"), copies, settings=PLAIN)
+        for community, event_id in zip(copies["community_id"].to_pylist(), copies["event_id"].to_pylist(), strict=True):
+            found[community].add(event_id)
+    if replacing.any():
+        keys = np.unique(np.asarray(facts["event_key"])[replacing])
+        for community, event_id in warehouse.rows(
+            f"SELECT DISTINCT community_id, event_id FROM {{store}}.corrections WHERE event_key IN ({key_list(keys)})",
+            settings=LARGE,
+        ):
+            found[community].add(event_id)
+    return found
+
+
+def restate_corrections(warehouse: Storage, came: Ids, version: int) -> dict[str, set[int]]:
+    """Fold the corrections of some communities anew; returns their minutes that are no longer true.
+
+    `came` names the corrections that came, changed or went. `version` is of the warehouse's clock, taken before.
+    """
+    versions: dict[str, list[tuple[Correction, bool]]] = {community: [] for community in came}
+    for community, correction, live in stored_corrections(warehouse, came):
+        versions[community].append((correction, live))
+    states = {
+        community: fold({each.event_id: each for each, live in known if live}.values())
+        for community, known in versions.items()
+    }
+    write_corrected(warehouse, states, version)
+    accounts, events = {}, {}
+    for community, ids in came.items():
+        named = touched((each for each, _ in versions[community] if each.event_id in ids), states[community])
+        accounts[community], events[community] = named.accounts, named.events
+    minutes: dict[str, set[int]] = defaultdict(set)
+    for community, minute in (*minutes_of_accounts(warehouse, accounts), *minutes_of_events(warehouse, events)):
+        minutes[community].add(minute)
+    return minutes
+
+
+def stored_corrections(warehouse: Storage, communities: Iterable[str]) -> Iterator[tuple[str, Correction, bool]]:
+    """Every version of every correction of some communities, and whether it is the one that lives."""
+    chosen = of_communities(communities)
+    rows = warehouse.rows(
+        f"""
+        SELECT community_id, (community_id, minute, event_id, version) IN
+            (
+                SELECT community_id, minute, event_id, version FROM {{store}}.events FINAL
+                WHERE (community_id, minute, event_id) IN
+                    (SELECT community_id, minute, event_id FROM {{store}}.corrections WHERE {chosen})
+            ) AS live, {READ}
+        FROM {{store}}.corrections FINAL
+        WHERE {chosen}""",
+        settings=LARGE,
+    )
+    for community, live, *fields in rows:
+        yield community, Correction(*fields), bool(live)
+
+
+READ = (
+    "event_id, toUnixTimestamp64Milli(event_time), platform, member_id, action, linked_platform, linked_account_id, "
+    "target_id, target_member_id, flagged_kind"
+)
+"""Columns of `corrections` or `events` that make a `Correction`."""
+
+
+def write_corrected(warehouse: Storage, states: Mapping[str, Corrected], version: int) -> None:
+    """Write what the corrections of some communities come to, and remove what is no longer said, in one insert a table.
+
+    All of it and not only what differs: a worker that has lost its partitions may write what it saw before at any time.
+    """
+    chosen = of_communities(states)
+    for table, rows in zip(TABLES, rows_of(states), strict=True):
+        width = len(table.keys)
+        said = {row[:width] for row in rows}
+        known = warehouse.rows(
+            f"SELECT {', '.join(table.keys)} FROM {{store}}.{table.name} FINAL WHERE {chosen} AND version < {version}"
+        )
+        gone = [(*key, *table.values.values()) for key in known if key not in said]
+        columns = arrow_of(table, rows + gone, version, [0] * len(rows) + [1] * len(gone))
+        warehouse.insert(warehouse.render(f"{{store}}.{table.name}"), columns, settings=PLAIN)
+
+
+def rows_of(states: Mapping[str, Corrected]) -> tuple[list[tuple[Any, ...]], ...]:
+    """Rows of each of `TABLES`, keys and values."""
+    return (
+        [
+            (community, *account, person)
+            for community, state in states.items()
+            for account, person in state.people.items()
+        ],
+        [
+            (community, person, said.actor_kind, int(said.hidden), int(said.erased))
+            for community, state in states.items()
+            for person, said in state.standing.items()
+        ],
+        [
+            (community, event_id, int(erased))
+            for community, state in states.items()
+            for event_id, erased in state.hidden.items()
+        ],
+    )
+
+
+def arrow_of(table: Table, rows: list[tuple[Any, ...]], version: int, deleted: list[int]) -> pa.Table:
+    """Rows as columns, with a version."""
+    names = (*table.keys, *table.values)
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    arrays = {
+        name: pa.array(column, pa.string() if name in table.keys or table.values[name] == "" else pa.uint8())
+        for name, column in zip(names, columns, strict=True)
+    }
+    return pa.table(
+        arrays | {"version": pa.array([version] * len(rows), pa.uint64()), "is_deleted": pa.array(deleted, pa.uint8())}
+    )
+
+
+def minutes_of_accounts(warehouse: Storage, accounts: Ids) -> list[tuple[str, int]]:
+    """(community, minute) of every fact that one of these accounts is the author of, or is named in."""
+    chosen = {community: sorted(ids) for community, ids in accounts.items() if ids}
+    if not chosen:
+        return []
+    named = (
+        "SELECT named.1, arrayJoin(named.2) FROM (SELECT arrayJoin(JSONExtract("
+        f"{json_literal(list(chosen.items()))}, 'Array(Tuple(String, Array(String)))')) AS named)"
+    )
+    communities = of_communities(chosen)
+    # Without FINAL: a version that lost only marks a minute too many.
+    return [
+        (community, minute)
+        for community, minute in warehouse.rows(
+            f"""
+            SELECT DISTINCT community_id, toUnixTimestamp(minute) FROM
+            (
+                SELECT community_id, minute FROM {{store}}.events
+                WHERE {communities} AND ((community_id, member_id) IN ({named})
+                    OR (community_id, inviter_id) IN ({named}) OR (community_id, invitee_id) IN ({named}))
+                UNION ALL
+                SELECT community_id, minute FROM {{store}}.events ARRAY JOIN mentions AS mentioned
+                WHERE {communities} AND (community_id, mentioned) IN ({named})
+            )""",
+            settings=LARGE,
+        )
+    ]
+
+
+def minutes_of_events(warehouse: Storage, events: Ids) -> list[tuple[str, int]]:
+    """(community, minute) of every minute in which one of these events was ever stored."""
+    keys = {
+        xxhash.xxh3_64_intdigest(f"{community}\0{event_id}".encode()): community
+        for community, ids in events.items()
+        for event_id in ids
+    }
+    if not keys:
+        return []
+    rows = warehouse.rows(
+        "SELECT DISTINCT event_key, toUnixTimestamp(minute) FROM {store}.event_keys "
+        f"WHERE event_key IN ({key_list(np.fromiter(keys, np.uint64, len(keys)))})",
+        settings=LARGE,
+    )
+    return [(keys[key], minute) for key, minute in rows]

@@ -1,0 +1,99 @@
+"""Facts as corrected, by plain search: who is one person, what kind they are, and what does not count.
+
+Imports nothing of the project. Everything is asked anew for each account: slow, and hard to get wrong.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+Event = dict[str, Any]
+Account = tuple[str, str]
+
+
+class Community:
+    """The corrections of one community, and the questions that the facts have for them."""
+
+    def __init__(self, facts: Iterable[Event], time_of: Callable[[Event], datetime]) -> None:
+        def when(event: Event) -> tuple[datetime, str]:
+            return time_of(event), event["event_id"]
+
+        facts = list(facts)
+        self.moderation = sorted((fact for fact in facts if fact["type"] == "moderation"), key=when)
+        links = [fact for fact in facts if fact["type"] == "identity"]
+        unlinked = [(when(fact), set(self.ends(fact))) for fact in links if fact["action"] == "unlink"]
+        self.links = [
+            (when(fact), fact)
+            for fact in links
+            if fact["action"] == "link"
+            and not any(set(self.ends(fact)) == pair and at > when(fact) for at, pair in unlinked)
+            and len(set(self.ends(fact))) == 2
+        ]
+        self.friends: dict[Account, set[Account]] = defaultdict(set)
+        for _, link in self.links:
+            one, other = self.ends(link)
+            self.friends[one].add(other)
+            self.friends[other].add(one)
+        self.names: dict[Account, str] = {}
+
+    @staticmethod
+    def ends(fact: Event) -> tuple[Account, Account]:
+        return (fact["platform"], fact["member_id"]), (fact["linked_platform"], fact["linked_account_id"])
+
+    def person(self, account: Account) -> str:
+        if account not in self.friends:
+            return account[1]
+        if account not in self.names:
+            reached, new = {account}, {account}
+            while new:
+                new = {friend for each in new for friend in self.friends[each]} - reached
+                reached |= new
+            _, first = min((link for link in self.links if self.ends(link[1])[0] in reached), key=lambda link: link[0])
+            for each in reached:
+                self.names[each] = first["member_id"]
+        return self.names[account]
+
+    def said_of_member(self, person: str, *actions: str) -> list[Event]:
+        return [
+            said
+            for said in self.moderation
+            if said["action"] in actions
+            and said.get("target_member_id")
+            and (said["action"] == "flag" or not said.get("target_id"))
+            and self.person((said["platform"], said["target_member_id"])) == person
+        ]
+
+    def said_of_event(self, event_id: str, *actions: str) -> list[Event]:
+        return [said for said in self.moderation if said["action"] in actions and said.get("target_id") == event_id]
+
+    def counts(self, fact: Event, person: str) -> bool:
+        for said in (
+            self.said_of_member(person, "hide", "restore"),
+            self.said_of_event(fact["event_id"], "hide", "restore"),
+        ):
+            if said and said[-1]["action"] == "hide":
+                return False
+        return not (self.said_of_member(person, "erase") or self.said_of_event(fact["event_id"], "erase"))
+
+    def kind(self, fact: Event, person: str) -> str:
+        flags = self.said_of_member(person, "flag")
+        return (flags[-1].get("flagged_kind") if flags else "") or fact.get("actor_kind", "human")
+
+
+def corrected(facts: Iterable[Event], time_of: Callable[[Event], datetime]) -> list[Event]:
+    """Facts as every number counts them: `member_id` is the person (`account_id`: as published), the kind corrected."""
+    communities: dict[str, list[Event]] = defaultdict(list)
+    for fact in facts:
+        communities[fact["community_id"]].append(fact)
+    found = []
+    for members in communities.values():
+        community = Community(members, time_of)
+        for fact in members:
+            person = community.person((fact["platform"], fact["member_id"]))
+            if community.counts(fact, person):
+                kind = community.kind(fact, person)
+                found.append(fact | {"account_id": fact["member_id"], "member_id": person, "actor_kind": kind})
+    return found
