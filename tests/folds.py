@@ -99,6 +99,14 @@ def folded(aggregate: Aggregate, oracle: Oracle) -> Rows:
     return {key: tuple(MEASURES[name](oracle, facts) for name in aggregate.measures) for key, facts in groups.items()}
 
 
+def corrected_oracle(oracle: Oracle) -> Oracle:
+    """The oracle of the facts as corrected."""
+    facts = {
+        (fact["community_id"], fact["event_id"]): fact for fact in corrected(oracle.facts.values(), oracle.time_of)
+    }
+    return Oracle(facts, oracle.time_of, oracle.duplicates)
+
+
 def in_world(*worlds: str) -> str:
     """SQL that is true for the communities of some worlds; without any, for all."""
     chosen = " OR ".join(f"(community_id >= '{world}' AND community_id < '{world[:-1]}/')" for world in worlds)

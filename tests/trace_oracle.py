@@ -54,10 +54,21 @@ def _table(file: Path) -> Iterator[list[str]]:
 
 
 def _irc(data: Path) -> Iterator[Act]:
+    """Nicks that were ever changed into each other are one author: the label spreads until nothing changes."""
     families = {"message": "message", "action": "message", "nick": "identity"}
-    for time, what, nick, _ in _table(data / "irc_duraspace" / "events.csv.gz"):
+    rows = list(_table(data / "irc_duraspace" / "events.csv.gz"))
+    changes = {(nick, other) for _, what, nick, other in rows if what == "nick" and nick != other}
+    labels = {nick: nick for change in changes for nick in change}
+    moving = True
+    while moving:
+        moving = False
+        for one, other in changes:
+            least = min(labels[one], labels[other])
+            moving = moving or labels[one] != least or labels[other] != least
+            labels[one] = labels[other] = least
+    for time, what, nick, _ in rows:
         robot = nick == "kompewter" or nick.startswith(("DuraLogBot", "DSpaceSlackBot"))
-        yield Act(time, families.get(what, "membership"), nick, "bot" if robot else "human")
+        yield Act(time, families.get(what, "membership"), labels.get(nick, nick), "bot" if robot else "human")
 
 
 def _gowalla(data: Path) -> Iterator[Act]:

@@ -1,6 +1,7 @@
 """What the warehouse must say after a replay: a plain Python fold of the events, compared with the analysts' views.
 
-It shares nothing with the recompute it judges: no SQL aggregation, no decoder.
+It shares nothing with the recompute it judges: no SQL aggregation, no decoder. Only who is whom is folded by the same
+code.
 """
 
 from __future__ import annotations
@@ -9,7 +10,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
+
+from streams.identity.fold import FAMILIES, Account, Correction
+from streams.identity.fold import fold as fold_corrections
 
 Key = tuple[Any, ...]
 
@@ -44,6 +49,16 @@ class Difference(NamedTuple):
     actual: Key | None
 
 
+class Fact(NamedTuple):
+    """What is counted of an event; `ms` since 1970."""
+
+    ms: int
+    family: str
+    platform: str
+    kind: str
+    member_id: str
+
+
 @dataclass
 class Fold:
     """Distinct facts of events that are versions of nothing: the first of each (community_id, event_id) counts.
@@ -54,22 +69,40 @@ class Fold:
 
     counted: Collection[str] = ("human",)
     smallest_cohort: int = 1
-    # (community_id, event_id) -> (ms since 1970, family, platform, actor kind, member)
-    facts: dict[tuple[str, str], tuple[int, str, str, str, str]] = field(default_factory=dict)
+    facts: dict[tuple[str, str], Fact] = field(default_factory=dict)
+    corrections: dict[str, dict[str, Correction]] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Take in one event."""
-        at = datetime.fromisoformat(event["occurred_at"]) - EPOCH
-        self.facts.setdefault(
-            (event["community_id"], event["event_id"]),
-            (
-                at // timedelta(milliseconds=1),
-                event["type"],
-                event["platform"],
-                event.get("actor_kind", "human"),
-                event["member_id"],
-            ),
+        ms = (datetime.fromisoformat(event["occurred_at"]) - EPOCH) // timedelta(milliseconds=1)
+        community, event_id = event["community_id"], event["event_id"]
+        if (community, event_id) in self.facts:
+            return
+        self.facts[community, event_id] = Fact(
+            ms, event["type"], event["platform"], event.get("actor_kind", "human"), event["member_id"]
         )
+        if event["type"] in FAMILIES:
+            said = {name: event[name] for name in Correction._fields if name in event}
+            self.corrections[community][event_id] = Correction(at_ms=ms, **said)
+
+    @cached_property
+    def corrected(self) -> dict[tuple[str, str], Fact]:
+        """The facts that count, with the person in the place of the account and the kind that moderation says.
+
+        Ask when all events are in.
+        """
+        states = {community: fold_corrections(said.values()) for community, said in self.corrections.items()}
+        found = {}
+        for (community, event_id), fact in self.facts.items():
+            if (state := states.get(community)) is not None:
+                person = state.person(Account(fact.platform, fact.member_id))
+                standing = state.standing.get(person)
+                if event_id in state.hidden or (standing and standing.hidden):
+                    continue
+                kind = (standing and standing.actor_kind) or fact.kind
+                fact = fact._replace(member_id=person, kind=kind)
+            found[community, event_id] = fact
+        return found
 
     @property
     def communities(self) -> list[str]:
@@ -79,7 +112,7 @@ class Fold:
     def views(self) -> Iterator[tuple[str, Sequence[str], Sequence[str], dict[Key, Key]]]:
         """Each view with its key columns, measures, and the rows it must have."""
         events: dict[Key, int] = defaultdict(int)
-        for community, _ in self.facts:
+        for community, _ in self.corrected:
             events[(community,)] += 1
         yield "events", ("community_id",), ("count()",), {key: (n,) for key, n in events.items()}
         for grain, seconds in GRAINS_S.items():
@@ -89,7 +122,7 @@ class Fold:
 
     def _segments(self, seconds: int) -> dict[Key, Key]:
         members: dict[Key, list[str]] = defaultdict(list)
-        for (community, _), (ms, family, platform, kind, member) in self.facts.items():
+        for (community, _), (ms, family, platform, kind, member) in self.corrected.items():
             members[community, ms // 1000 // seconds * seconds, family, platform, kind].append(member)
         distinct = {key: len(set(who)) for key, who in members.items()}
         return {
@@ -99,7 +132,7 @@ class Fold:
 
     def _totals(self, seconds: int) -> dict[Key, Key]:
         acts: dict[Key, list[tuple[str, str]]] = defaultdict(list)
-        for (community, _), (ms, family, _, kind, member) in self.facts.items():
+        for (community, _), (ms, family, _, kind, member) in self.corrected.items():
             if kind in self.counted:
                 acts[community, ms // 1000 // seconds * seconds].append((family, member))
         return {
@@ -114,7 +147,7 @@ class Fold:
 
     def _members(self, seconds: int) -> dict[Key, Key]:
         times: dict[Key, list[int]] = defaultdict(list)
-        for (community, _), (ms, family, platform, kind, member) in self.facts.items():
+        for (community, _), (ms, family, platform, kind, member) in self.corrected.items():
             times[community, ms // 1000 // seconds * seconds, member, family, platform, kind].append(ms)
         return {key: (len(at), min(at), max(at)) for key, at in times.items()}
 

@@ -69,7 +69,7 @@ def verify(warehouse: Warehouse, name: str, data: Path) -> None:
     truth = numbers(name, data)
     community = truth.community_id
     where = f"community_id = '{community}'"
-    facts = warehouse.rows(f"SELECT event_time, type, actor_kind, member_id FROM {{store}}.events FINAL WHERE {where}")
+    facts = warehouse.rows(f"SELECT event_time, type, actor_kind, member_id FROM {{db}}.events WHERE {where}")
     assert truth.facts == len(facts)
     assert shape(from_source(name, data)) == shape(facts)
 
