@@ -23,6 +23,7 @@ from streams.aggregates import ALL as AGGREGATES
 from streams.clickhouse import Warehouse
 from streams.processors import invalidations
 from streams.processors.block import Batch, BatchDecoder, assemble
+from streams.processors.known import KnownKeys
 from streams.processors.recompute import VersionClock, coarser, recompute
 from streams.processors.store import store_facts
 from streams.settings import Settings
@@ -131,6 +132,7 @@ def measure(count: int, rows: int) -> str:
         warehouse: Any = Watched(plain, ledger)
         decoder = BatchDecoder({family.topic(settings.kafka.topic_prefix): family for family in ALL}, settings.ingest)
         clock = VersionClock(warehouse)
+        known = KnownKeys(settings.ingest.known_ids_mib << 20)
         whole = [0.0] * PARTS
         done, before = 0, ledger.cpu()
         for batches in blocks(settings, read(count), rows):
@@ -140,7 +142,7 @@ def measure(count: int, rows: int) -> str:
             with ledger.step("one block of all families, its minutes"):
                 block = assemble(decoded)
             with ledger.step(STORE):
-                stored = store_facts(warehouse, block.facts, time.time_ns())
+                stored = store_facts(warehouse, block.facts, time.time_ns(), known)
             with ledger.step("encode invalidations"):
                 for community, minutes in block.minutes.items():
                     for part in invalidations.of_minutes(community, minutes, (), 1):

@@ -75,6 +75,11 @@ class IngestSettings(Section):
     max_rows: int = Field(50_000, ge=1, description="rows in one insert at the most")
     max_bytes: int = Field(32 << 20, ge=1 << 16, description="bytes of records in one insert at the most")
     linger_s: float = Field(0.2, ge=0, description="wait this long for a fuller insert when there is little traffic")
+    known_ids_mib: int = Field(
+        64,
+        ge=1,
+        description="memory that tells new event ids from known ones, 2 bytes each; less asks the warehouse more",
+    )
     fetch_bytes: int = Field(4 << 20, ge=1 << 16, description="bytes of one partition in one fetch at the most")
     max_record_bytes: int = Field(1 << 20, ge=1024, description="a larger record is a dead letter")
     earliest_year: int = Field(1990, description="an event before this year is a dead letter")

@@ -64,7 +64,7 @@ CREATE TABLE IF NOT EXISTS {store}.events
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(minute)
 ORDER BY (toStartOfHour(minute), community_id, minute, event_id)
-SETTINGS index_granularity = 2048
+SETTINGS index_granularity = 2048, merge_max_block_size = 65536, min_parts_to_merge_at_once = 10
 COMMENT 'Facts: one live row per (community_id, event_id). Read the view {db}.events instead';
 
 CREATE TABLE IF NOT EXISTS {store}.event_keys
@@ -76,5 +76,5 @@ CREATE TABLE IF NOT EXISTS {store}.event_keys
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (event_key, minute)
-SETTINGS index_granularity = 256
+SETTINGS index_granularity = 256, min_parts_to_merge_at_once = 10
 COMMENT 'Every event id ever stored, by hash: finds duplicates and moved events whenever they arrive';

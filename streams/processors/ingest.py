@@ -20,6 +20,7 @@ from streams.processors import invalidations
 from streams.processors.block import Batch, BatchDecoder, Block, Decoded, assemble
 from streams.processors.breaker import RejectBreaker
 from streams.processors.corrections import copy_corrections
+from streams.processors.known import KnownKeys
 from streams.processors.progress import Partition, Progress
 from streams.processors.retry import until_available
 from streams.processors.store import Stored, store_facts
@@ -65,6 +66,7 @@ class Ingest:
         self.progress = progress
         prefix = settings.kafka.topic_prefix
         self.decoder = BatchDecoder({family.topic(prefix): family for family in ALL}, settings.ingest)
+        self.known_keys = KnownKeys(settings.ingest.known_ids_mib << 20)
         self.breakers: dict[Partition, RejectBreaker] = {}
         self.batches: asyncio.Queue[Batch] = asyncio.Queue(maxsize=4)
         self.blocks: asyncio.Queue[Block] = asyncio.Queue(maxsize=1)
@@ -154,7 +156,9 @@ class Ingest:
         facts = block.facts
         if facts is not None:
             block_id = time.time_ns()
-            stored = await until_available("facts", lambda: store_facts(self.warehouse, facts, block_id))
+            stored = await until_available(
+                "facts", lambda: store_facts(self.warehouse, facts, block_id, self.known_keys)
+            )
             metrics.INSERT_SECONDS.observe(time.monotonic() - started)
             metrics.BLOCK_ROWS.observe(facts.num_rows)
             metrics.INGEST_LATENCY_SECONDS.observe(max(0.0, time.time() - block.oldest_received_ms / 1000))

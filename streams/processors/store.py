@@ -17,10 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from streams.aggregates.aggregate import json_literal
-from streams.processors.facts import minutes_of
+from streams.processors.facts import UInt64s, minutes_of
+from streams.processors.known import KnownKeys
 
 LARGE = {"max_query_size": 1 << 28}
 FEW_KEYS = 5_000
+FOUND = pa.schema(
+    {"event_key": pa.uint64(), "minutes": pa.list_(pa.uint32()), "first": pa.uint64(), "last": pa.uint64()}
+)
 # Collapsing rows of one insert costs twice the insert itself, and FINAL does it anyway.
 PLAIN = {"optimize_on_insert": 0}
 
@@ -68,13 +72,14 @@ class Version(NamedTuple):
     version: int
 
 
-def store_facts(warehouse: Storage, facts: pa.Table, block_id: int) -> Stored:
+def store_facts(warehouse: Storage, facts: pa.Table, block_id: int, known_keys: KnownKeys) -> Stored:
     """Insert facts, count duplicates, and leave one live row of every event that lives in several minutes.
 
-    `block_id` grows with time: an id that an earlier block brought is a duplicate. Safe to repeat at any point.
+    `block_id` grows with time: an id that an earlier block brought is a duplicate. `known_keys` tells which ids need
+    not be asked for. Safe to repeat at any point.
     """
     keys = np.asarray(facts["event_key"])
-    unique, first_rows, position = np.unique(keys, return_index=True, return_inverse=True)
+    unique, first_rows, position, times = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
     warehouse.insert(warehouse.render("{store}.events"), facts, settings=PLAIN)
     block = pa.array(np.full(len(keys), block_id, np.uint64))
     seen = pa.table(
@@ -82,22 +87,14 @@ def store_facts(warehouse: Storage, facts: pa.Table, block_id: int) -> Stored:
     )
     warehouse.insert(warehouse.render("{store}.event_keys"), seen, settings=PLAIN)
     # Looked up after the insert: of two writers that bring one event at the same time, at least the later sees both.
-    known = warehouse.arrow(
-        warehouse.render("""
-            SELECT event_key, groupUniqArray(toUnixTimestamp(minute)) AS minutes,
-                min(first_block) AS first, max(last_block) AS last
-            FROM {store}.event_keys
-            WHERE event_key IN (""")
-        + key_list(unique)
-        + f") GROUP BY event_key HAVING first < {block_id} OR last > {block_id} OR length(minutes) > 1",
-        settings=LARGE,
-    )
-    known_keys = np.asarray(known["event_key"], np.uint64)
+    known_keys.refresh(warehouse, block_id)
+    known = look_up(warehouse, unique[known_keys.may_hold(unique) | (times > 1)], block_id)
+    stored_before = np.asarray(known["event_key"], np.uint64)
     first, last = np.asarray(known["first"]), np.asarray(known["last"])
     new = np.zeros(len(keys), np.bool_)
-    new[first_rows[~np.isin(unique, known_keys[first < block_id])]] = True
+    new[first_rows[~np.isin(unique, stored_before[first < block_id])]] = True
     # A block with a greater id may have been stored before this one, whose worker was paused or had to wait.
-    elsewhere = np.isin(unique, known_keys[(first < block_id) | (last > block_id)])
+    elsewhere = np.isin(unique, stored_before[(first < block_id) | (last > block_id)])
     versions = np.asarray(facts["version"])
     replacing = elsewhere[position] | (versions != versions[first_rows][position])
     stored = Stored(new, minutes_of(facts.filter(pa.array(replacing))) if replacing.any() else {}, replacing)
@@ -107,10 +104,30 @@ def store_facts(warehouse: Storage, facts: pa.Table, block_id: int) -> Stored:
     )
     if moved:
         settle_moved(warehouse, facts, moved, stored)
+    known_keys.add(unique)
     return stored
 
 
-def key_list(keys: np.ndarray[Any, Any]) -> str:
+def look_up(warehouse: Storage, keys: UInt64s, block_id: int) -> pa.Table:
+    """Of some keys those that another block brought as well, or that were stored in several minutes.
+
+    Columns `event_key`, `minutes` (starts, epoch s), `first` and `last` (ids of blocks).
+    """
+    if not len(keys):
+        return FOUND.empty_table()
+    return warehouse.arrow(
+        warehouse.render("""
+            SELECT event_key, groupUniqArray(toUnixTimestamp(minute)) AS minutes,
+                min(first_block) AS first, max(last_block) AS last
+            FROM {store}.event_keys
+            WHERE event_key IN (""")
+        + key_list(keys)
+        + f") GROUP BY event_key HAVING first < {block_id} OR last > {block_id} OR length(minutes) > 1",
+        settings=LARGE,
+    )
+
+
+def key_list(keys: UInt64s) -> str:
     """SQL for a set of keys: literals while they are few, else one literal that packs them all.
 
     The sub-query that unpacks them costs 60 ms, whatever the number of keys; parsing a literal a key costs memory.

@@ -10,6 +10,7 @@ import pytest
 from pipeline import Lab, Log, Record
 
 from streams.processors.block import Batch, assemble
+from streams.processors.known import KnownKeys
 from streams.processors.store import store_facts
 
 pytestmark = pytest.mark.connected
@@ -44,7 +45,9 @@ def minutes(*numbers: int) -> set[int]:
 
 
 def replaced(lab: Lab, world: str, block_id: int, *events: tuple[str, int, int]) -> set[int]:
-    return store_facts(lab.warehouse, facts(lab, world, *events), block_id).replaced.get(f"{world}tea", set())
+    """What storing a block replaced, told by a worker that has just started: it has yet to read what is known."""
+    stored = store_facts(lab.warehouse, facts(lab, world, *events), block_id, KnownKeys(1 << 20))
+    return stored.replaced.get(f"{world}tea", set())
 
 
 def test_new_events_replace_nothing(lab: Lab) -> None:
