@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS {store}.activity_minute
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
 ORDER BY (toStartOfHour(start), community_id, start, family, platform, actor_kind)
-SETTINGS index_granularity = 2048
+SETTINGS index_granularity = 2048, min_parts_to_merge_at_once = 10
 COMMENT 'Activity per community by minute, recomputed from facts. Read the views of {db} instead';
 
 CREATE TABLE IF NOT EXISTS {store}.activity_hour
@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS {store}.activity_hour
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
 ORDER BY (toStartOfDay(start), community_id, start, family, platform, actor_kind)
-SETTINGS index_granularity = 2048
+SETTINGS index_granularity = 2048, min_parts_to_merge_at_once = 10
 COMMENT 'Activity per community by hour, recomputed from minutes. Read the views of {db} instead';
 
 CREATE TABLE IF NOT EXISTS {store}.activity_day
@@ -52,6 +52,7 @@ CREATE TABLE IF NOT EXISTS {store}.activity_day
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
 ORDER BY (toStartOfMonth(start), community_id, start, family, platform, actor_kind)
+SETTINGS min_parts_to_merge_at_once = 10
 COMMENT 'Activity per community by day, recomputed from hours. Read the views of {db} instead';
 
 CREATE TABLE IF NOT EXISTS {store}.member_hour
@@ -71,7 +72,7 @@ CREATE TABLE IF NOT EXISTS {store}.member_hour
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
 ORDER BY (toStartOfDay(start), community_id, start, member_id, family, platform, actor_kind)
-SETTINGS index_granularity = 2048
+SETTINGS index_granularity = 2048, min_parts_to_merge_at_once = 10
 COMMENT 'Events per member by hour, recomputed from facts. Read the views of {db} instead';
 
 CREATE TABLE IF NOT EXISTS {store}.member_day
@@ -91,6 +92,7 @@ CREATE TABLE IF NOT EXISTS {store}.member_day
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
 ORDER BY (toStartOfMonth(start), community_id, start, member_id, family, platform, actor_kind)
+SETTINGS min_parts_to_merge_at_once = 10
 COMMENT 'Events per member by day, recomputed from hours. Read the views of {db} instead';
 
 CREATE TABLE IF NOT EXISTS {store}.progress
