@@ -147,7 +147,7 @@ def _chat(week: int) -> Iterator[dict[str, Any]]:
 def _circle(week: int) -> Iterator[dict[str, Any]]:
     for place, (member, weeks) in enumerate(ATTENDS.items()):
         if weeks[week] == "x":
-            at = _at(week, 3, 19, 55) + timedelta(minutes=2 * place)
+            at = _at(week, 3, 20, 2 * place)
             event_id = f"circle-{week}-{member}"
             yield _event(at, "check_in", member, "app", event_id=event_id, ritual="circle", mode="online")
 
