@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import xxhash
 from oracle import Event, Oracle, bucket, event_time, fold, sent_at
-from oracles import ties
+from oracles import signs, ties
 from oracles.corrections import corrected
 
 from streams.aggregates import ALL, Aggregate
@@ -85,6 +85,7 @@ MEASURES: dict[str, Callable[[Oracle, list[Event]], Any]] = {
 
 WHOLE: dict[str, Callable[[Oracle], Rows]] = {
     "tie_hour": lambda oracle: ties.stored_rows(corrected(oracle.facts.values(), oracle.time_of), oracle.time_of),
+    "sign_hour": lambda oracle: signs.stored_rows(corrected(oracle.facts.values(), oracle.time_of), oracle.time_of),
 }
 """Tables whose rows are not made of one fact each: an oracle of their own gives all rows."""
 

@@ -118,7 +118,7 @@ def events(draw: st.DrawFn, ids: int = 6) -> Event:
         **BODIES[family],
     }
     if family == "message":
-        event["text"] += draw(st.sampled_from(["", "!"]))
+        event["text"] += draw(st.sampled_from(["", "!", " Thanks, 怎么办？"]))
         if draw(st.booleans()):
             event["reply_to"] = f"e{draw(st.integers(1, ids))}"
         if draw(st.booleans()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -15,33 +14,18 @@ from conftest import required
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oracles import rituals as oracle
-from pipeline import Lab, Log
+from pipeline import Lab
+from settled import declare, deliver
 
-from streams.communities.rows import TABLES
 from streams.communities.settings import Community
 from streams.traces import TRACES
 
 pytestmark = pytest.mark.connected
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-RECEIVED_MS = int(datetime(2026, 3, 5, tzinfo=UTC).timestamp() * 1000)
 
 Event = dict[str, Any]
 Rituals = dict[tuple[date, str], oracle.Inferred]
-
-
-def deliver(lab: Lab, events: Iterable[Event]) -> None:
-    log = Log()
-    for event in events:
-        key = f"{event['community_id']}/{event['member_id']}".encode()
-        log.append(lab.topic(event["type"]), key, json.dumps(event).encode(), RECEIVED_MS)
-    lab.drain(log, 20_000)
-
-
-def declare(lab: Lab, community: str, settings: Community) -> None:
-    """Store the settings of a community, as applying a settings file does."""
-    for table in TABLES:
-        lab.warehouse.insert(f"{{store}}.{table.name}", table.filled({community: settings}, 1))
 
 
 def stored(lab: Lab, community: str) -> Rituals:

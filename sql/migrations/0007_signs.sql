@@ -1,0 +1,22 @@
+-- title: signs of belonging
+-- backend: any
+
+CREATE TABLE IF NOT EXISTS {store}.sign_hour
+(
+    community_id LowCardinality(String)  COMMENT 'Community',
+    start        DateTime('UTC')         COMMENT 'Start of the hour, event time, UTC',
+    kind         LowCardinality(String)  COMMENT 'value: a message spoke of it; support, question: a message asked for it; thanks: a message thanked; ritual, place: a check-in; product: an order or review; group_buy: an order paid together',
+    ref          String                  COMMENT 'value: its name; support, question: event_id; ritual, place, product: the same; group_buy: order_id; thanks: empty',
+    member_id    String                  COMMENT 'Member who acted',
+    actor_kind   LowCardinality(String)  COMMENT 'human, bot, staff or test',
+    events       UInt64                  COMMENT 'Events',
+    first_at     DateTime64(3, 'UTC')    COMMENT 'First event of the bucket, event time',
+    last_at      DateTime64(3, 'UTC')    COMMENT 'Last event of the bucket, event time',
+    version      UInt64                  COMMENT 'Warehouse clock in us, taken before the facts were read',
+    is_deleted   UInt8 DEFAULT 0         COMMENT '1 when the bucket has become empty'
+)
+ENGINE = ReplacingMergeTree(version, is_deleted)
+PARTITION BY toYear(start)
+ORDER BY (toStartOfDay(start), community_id, start, kind, ref, member_id, actor_kind)
+SETTINGS index_granularity = 2048
+COMMENT 'What members'' events are signs of, by hour, recomputed from facts. Read the views of {db} instead';

@@ -1,0 +1,91 @@
+-- title: signs of belonging in facts
+-- One row a bucket, kind, reference, member and kind of actor. Terms are looked for in the words of a message: lower case, one
+-- space between words, and letters of scripts without spaces (Han, Kana, Thai) apart from others. A term of such a script is
+-- found anywhere, any other as whole words.
+WITH
+    x -> concat(' ', trimBoth(replaceRegexpAll(
+        replaceRegexpAll(lowerUTF8(x), '[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Thai}]+', ' \\0 '),
+        '[^\\p{L}\\p{N}]+', ' '
+    )), ' ') AS words,
+    [' help ', ' stuck ', ' struggling ', ' worried ', ' anxious ', ' lonely ', ' sad ', ' tired ', ' exhausted ',
+        '求助', '帮帮', '救命', '难过', '焦虑', '崩溃', '好累', '压力', '孤独', '撑不住'] AS of_support,
+    [' how to ', ' how do ', ' how can ', ' how does ', ' anyone ',
+        '怎么', '如何', '请问', '有没有'] AS of_question,
+    [' thanks ', ' thank you ', ' thx ', '谢谢', '感谢', '多谢', '谢了'] AS of_thanks,
+    lexicons AS
+    (
+        SELECT
+            community_id AS lexicon_of,
+            groupArray((value, terms)) AS lexicon,
+            arrayDistinct(arrayMap(term -> splitByChar(' ', trimBoth(term))[1], arrayFlatten(groupArray(terms)))) AS firsts
+        FROM
+        (
+            SELECT
+                community_id,
+                value,
+                groupArray(if(
+                    match(term, '[\\p{Han}\\p{Hiragana}\\p{Katakana}\\p{Thai}]'), trimBoth(words(term)), words(term)
+                )) AS terms
+            FROM {store}.value_terms FINAL
+            WHERE match(term, '[\\p{L}\\p{N}]')
+            GROUP BY community_id, value
+        )
+        GROUP BY community_id
+    ),
+    told AS
+    (
+        SELECT
+            community_id, {bucket} AS start, member_id, actor_kind, event_time, type, event_id, ritual, place,
+            type = 'message' AND reply_to = '' AS begins,
+            multiSearchAny(text, ['? ', '?\n', '？']) OR endsWith(text, '?') AS asks,
+            if(type = 'message', lowerUTF8(text), '') AS lowered,
+            multiSearchAny(lowered, [
+                'help', 'stuck', 'struggling', 'worried', 'anxious', 'lonely', 'sad', 'tired', 'exhausted', 'thank', 'thx',
+                'how', 'anyone', '求助', '帮帮', '救命', '难过', '焦虑', '崩溃', '好累', '压力', '孤独', '撑不住', '怎么',
+                '如何', '请问', '有没有', '感谢', '多谢', '谢谢', '谢了'
+            ]) AS built_in,
+            if(order_kind = 'group_buy' AND order_status IN ('paid', 'fulfilled'), order_id, '') AS bought_together,
+            if(
+                type = 'review' OR order_status IN ('placed', 'deposit_paid', 'paid', 'fulfilled'),
+                arrayDistinct(arrayFilter(p -> p != '', arrayPushBack(item_product_id, product_id))),
+                []
+            ) AS products,
+            if(
+                community_id IN (SELECT community_id FROM {store}.value_terms FINAL), community_id, ''
+            ) AS lexicon_of
+        FROM {facts}
+        WHERE type IN ('message', 'check_in', 'order', 'review')
+    )
+SELECT
+    community_id,
+    start,
+    sign.1 AS kind,
+    sign.2 AS ref,
+    member_id,
+    actor_kind,
+    count() AS events,
+    min(event_time) AS first_at,
+    max(event_time) AS last_at
+FROM
+(
+    SELECT
+        *,
+        -- Most messages hold the first word of no term, and finding their words costs more than all the rest.
+        arrayMap(
+            t -> words(t),
+            if(built_in OR (notEmpty(firsts) AND multiSearchAny(lowered, firsts)), [lowered], [])
+        )[1] AS heard
+    FROM told
+    LEFT JOIN lexicons ON lexicons.lexicon_of = told.lexicon_of
+)
+ARRAY JOIN arrayConcat(
+    arrayMap(l -> ('value', l.1), arrayFilter(l -> multiSearchAny(heard, l.2), lexicon)),
+    if(begins AND multiSearchAny(heard, of_support), [('support', event_id)], []),
+    if(begins AND (asks OR multiSearchAny(heard, of_question)), [('question', event_id)], []),
+    if(multiSearchAny(heard, of_thanks), [('thanks', '')], []),
+    if(ritual != '', [('ritual', ritual)], []),
+    if(place != '', [('place', place)], []),
+    arrayMap(product -> ('product', product), products),
+    if(bought_together != '', [('group_buy', bought_together)], [])
+) AS sign
+GROUP BY ALL
