@@ -132,13 +132,14 @@ def uncommented(sql: str) -> str:
 def views(root: Path | None = None, metrics: MetricsSettings = _DEFAULT) -> list[tuple[str, str]]:
     """(file name, SQL) of the views, in file-name order.
 
-    `{engaged}` and `{contributing}` stand for the names of the families that count as such, `{counted}` for the kinds
-    of actors that do: the one switch of every view; `{facts}` for all facts as corrected.
+    `{engaged}`, `{contributing}` and `{building}` stand for the names of the families that count as such, `{counted}`
+    for the kinds of actors that do: the one switch of every view; `{facts}` for all facts as corrected.
     """
     lists = {
         "{facts}": corrected_facts().replace("{where}", "1").replace("{communities}", "1"),
         "{engaged}": _tuple(family.name for family in ALL if family.engaged),
         "{contributing}": _tuple(family.name for family in ALL if family.contributing),
+        "{building}": _tuple(family.name for family in ALL if family.building),
         "{counted}": _tuple(metrics.counted_actor_kinds),
         "{smallest_cohort}": str(metrics.smallest_cohort),
     }

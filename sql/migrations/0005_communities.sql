@@ -81,7 +81,7 @@ CREATE TABLE IF NOT EXISTS {store}.ladder_levels
     window_days             UInt16                  COMMENT 'Local days, today included, over which the rest is counted',
     min_active_days         UInt16                  COMMENT 'Days with an engaged event that the level asks for',
     min_contributions       UInt32                  COMMENT 'Contributing events that the level asks for',
-    min_hosted_or_cocreated UInt32                  COMMENT 'Rituals hosted, trials and adopted suggestions that the level asks for',
+    min_hosted_or_cocreated UInt32                  COMMENT 'Reviews and acts of moderation that the level asks for',
     grace_days              UInt16                  COMMENT 'Days that a member keeps the level without meeting it',
     version                 UInt64                  COMMENT 'Warehouse clock in us when the settings were applied; 0: built in',
     is_deleted              UInt8 DEFAULT 0         COMMENT '1 when the settings no longer have it'
@@ -121,8 +121,8 @@ INSERT INTO {store}.zone_offsets (zone, from_utc, offset_s, version) VALUES ('UT
 INSERT INTO {store}.communities (community_id, zone, version) VALUES ('', 'UTC', 0);
 
 INSERT INTO {store}.ladder_levels VALUES
-    ('', 'visitor', 1, 0, 1, 0, 0, 0, 14, 0, 0),
+    ('', 'visitor', 1, 0, 28, 0, 0, 0, 14, 0, 0),
     ('', 'participant', 2, 1, 28, 1, 0, 0, 14, 0, 0),
     ('', 'regular', 3, 4, 28, 8, 0, 0, 14, 0, 0),
-    ('', 'contributor', 4, 7, 28, 8, 12, 0, 14, 0, 0),
-    ('', 'co-builder', 5, 10, 28, 8, 12, 1, 14, 0, 0);
+    ('', 'contributor', 4, 7, 28, 0, 12, 0, 14, 0, 0),
+    ('', 'co-builder', 5, 10, 84, 0, 0, 3, 14, 0, 0);

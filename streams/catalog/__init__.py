@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from streams.catalog import activity, communities, connection, pipeline, rituals, ties
+from streams.catalog import activity, communities, connection, ladder, pipeline, rituals, ties
 from streams.catalog.columns import COLUMNS
 from streams.catalog.metric import Metric, Relation
 
-ALL: tuple[Metric, ...] = (*activity.METRICS, *connection.METRICS, *rituals.METRICS, *ties.METRICS)
+ALL: tuple[Metric, ...] = (*activity.METRICS, *connection.METRICS, *rituals.METRICS, *ties.METRICS, *ladder.METRICS)
 """Every metric there is."""
 
 RELATIONS: tuple[Relation, ...] = (*pipeline.RELATIONS, *communities.RELATIONS, *connection.RELATIONS)

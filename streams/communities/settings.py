@@ -112,14 +112,14 @@ class Value(Section):
 
 
 class Level(Section):
-    """A step of the ladder; a member stands on the highest one whose conditions are all met."""
+    """A step of the ladder; a member stands on the highest one that is met together with every one below it."""
 
     level: Name = Field(description="its name")
     weight: float = Field(ge=0, description="weight of a member of it in gravity")
     window_days: int = Field(1, ge=1, le=366, description="local days, today included, over which the rest is counted")
     min_active_days: int = Field(0, ge=0, description="days with an engaged event")
     min_contributions: int = Field(0, ge=0, description="contributing events")
-    min_hosted_or_cocreated: int = Field(0, ge=0, description="rituals hosted, trials, adopted suggestions")
+    min_hosted_or_cocreated: int = Field(0, ge=0, description="reviews written and acts of moderation")
     grace_days: int = Field(14, ge=0, le=366, description="days a member keeps it without meeting it")
 
     @model_validator(mode="after")
@@ -137,7 +137,7 @@ def climbs(levels: tuple[Level, ...] | None) -> tuple[Level, ...] | None:
     single(tuple(level.level for level in levels))
     first = levels[0]
     if first.min_active_days or first.min_contributions or first.min_hosted_or_cocreated:
-        raise ValueError(f"the first level, {first.level!r}, must ask for nothing: everybody stands on it")
+        raise ValueError(f"the first level, {first.level!r}, must ask for nothing but presence: everybody begins on it")
     return levels
 
 
@@ -194,20 +194,14 @@ class CommunitySettings(Section):
 BUILT_IN = Community(
     zone="UTC",
     # Weights: Orbit's gravity, 1, 4, 7 and 10 from its outermost level in; visitors are outside of it. Days and grace:
-    # Discourse's trust levels (level 3: half of the days of 100; two weeks of grace), scaled to four weeks.
+    # Discourse's trust levels (level 3: half of the days of 100; two weeks of grace), scaled to four weeks: two days
+    # a week, three contributions a week; and something built every four weeks of a season.
     ladder=(
-        Level(level="visitor", weight=0),
+        Level(level="visitor", weight=0, window_days=28),
         Level(level="participant", weight=1, window_days=28, min_active_days=1),
         Level(level="regular", weight=4, window_days=28, min_active_days=8),
-        Level(level="contributor", weight=7, window_days=28, min_active_days=8, min_contributions=12),
-        Level(
-            level="co-builder",
-            weight=10,
-            window_days=28,
-            min_active_days=8,
-            min_contributions=12,
-            min_hosted_or_cocreated=1,
-        ),
+        Level(level="contributor", weight=7, window_days=28, min_contributions=12),
+        Level(level="co-builder", weight=10, window_days=84, min_hosted_or_cocreated=3),
     ),
 )
 """What holds where nobody has set anything."""

@@ -17,6 +17,7 @@ class Family:
 
     `partitions` None means the number in the settings. `engaged`: an event of it makes its member engaged (wrote,
     reacted, checked in, ordered, reviewed). `contributing`: it makes its member a contributor (wrote, reviewed).
+    `building`: with it a member builds the community beside its hosts (reviewed a product, moderated).
     `renamed` names the columns that are not called as their field is.
     """
 
@@ -26,6 +27,7 @@ class Family:
     retention: timedelta
     engaged: bool = False
     contributing: bool = False
+    building: bool = False
     partitions: int | None = None
     renamed: Mapping[str, str] = field(default_factory=dict)
 

@@ -25,4 +25,4 @@ class Moderation(Event):
 
 
 # An erasure must outlive every event it is about, or a replay would bring the person back.
-FAMILY = Family("moderation", Moderation, "moderation.v1", retention=timedelta(days=3650), partitions=1)
+FAMILY = Family("moderation", Moderation, "moderation.v1", retention=timedelta(days=3650), partitions=1, building=True)

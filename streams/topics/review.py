@@ -21,4 +21,6 @@ class Review(Event):
     order_id: OptionalId = Field("", description="Order with which the product came")
 
 
-FAMILY = Family("review", Review, "reviews.v1", retention=timedelta(days=365), engaged=True, contributing=True)
+FAMILY = Family(
+    "review", Review, "reviews.v1", retention=timedelta(days=365), engaged=True, contributing=True, building=True
+)

@@ -1,0 +1,157 @@
+-- title: where on the ladder each member was, and since when: one row a stay on a level, with the evidence for the step to it
+-- Up at once: on the day on which the days within the level's window suffice. Down on a schedule: on the first Monday on which the
+-- level has not been met for the days of grace, to the highest level that was met within them. So the level of a day is the
+-- highest one met between that day and the last Monday less the grace: nothing else is remembered, and what was true on any day
+-- follows from the facts up to that day alone.
+-- Evidence: what was counted on the day of the step, in the window of the level that was reached, or of the lowest that was lost.
+-- Rank 0 is the level 'away': nothing for so long that not even the lowest level is met.
+-- Days are numbers here (since Thursday 1970-01-01), because spans of them are added and compared in arrays.
+CREATE OR REPLACE VIEW {db}.ladder_history AS
+WITH
+    (SELECT mapFromArrays(groupArray(community_id), groupArray(toInt32(today))) FROM {db}.community_today) AS todays,
+    ifNull((SELECT max(greatest(min_contributions, min_hosted_or_cocreated)) FROM {db}.ladder_levels), 0) AS most,
+    ladders AS
+    (
+        SELECT
+            community_id,
+            arraySort(step -> step.rank, groupArray(CAST(
+                (rank, level, window_days, grace_days, min_active_days, min_contributions, min_hosted_or_cocreated),
+                'Tuple(rank Int32, level String, days Int32, grace Int32, active Int32, contributed Int32, built Int32)'
+            ))) AS steps
+        FROM {db}.ladder_levels
+        GROUP BY community_id
+    ),
+    members AS
+    (
+        SELECT
+            community_id,
+            member_id,
+            arraySort(groupUniqArray(toInt32(day))) AS present,
+            arraySort(groupUniqArrayIf(toInt32(day), engaged)) AS active,
+            groupArrayIf((toInt32(day), toUInt32(events)), contributing) AS contributed,
+            groupArrayIf((toInt32(day), toUInt32(events)), family IN {building}) AS built
+        FROM {db}.member_activity
+        GROUP BY community_id, member_id
+    ),
+    -- What each level asks for: (rank, days of what counts, how many, within how many days). Nothing means presence. A day is
+    -- there once an event, but not more often than any level asks for.
+    asked AS
+    (
+        SELECT
+            *,
+            max(greatest(present[-1], todays[community_id])) OVER (PARTITION BY community_id) AS today,
+            arraySort(arrayFlatten(arrayMap(c -> arrayResize([c.1], least(c.2, most), c.1), contributed))) AS contributions,
+            arraySort(arrayFlatten(arrayMap(b -> arrayResize([b.1], least(b.2, most), b.1), built))) AS buildings,
+            arrayFlatten(arrayMap(step -> arrayFilter(demand -> demand.3 > 0, [
+                (step.rank, active, step.active, step.days),
+                (step.rank, contributions, step.contributed, step.days),
+                (step.rank, buildings, step.built, step.days),
+                (step.rank, present, toInt32(greatest(step.active, step.contributed, step.built) = 0), step.days)
+            ]), steps)) AS demands
+        FROM members
+        INNER JOIN ladders USING (community_id)
+    ),
+    -- From the n-th on, each event (or day) meets "n within w days" until w - 1 days after the one n - 1 places before it. These
+    -- spans ascend; those that touch are put together. Each demand is a bit: set on the first day of a span, unset after its last.
+    met AS
+    (
+        SELECT
+            * EXCEPT (demands, contributions, buildings),
+            arraySort(arrayFlatten(arrayMap(
+                (spans, bit) -> arrayMap(
+                    chain -> [(chain[1].1, bit), (chain[-1].2 + 1, -bit)],
+                    arraySplit((span, before) -> span.1 > before.2 + 1, spans, arrayPopBack(arrayPushFront(spans, (0, 0))))
+                ),
+                arrayMap(demand -> arrayFilter(span -> span.2 >= span.1, arrayMap(
+                    (nth, first) -> (nth, first + demand.4 - 1),
+                    arraySlice(demand.2, demand.3),
+                    arraySlice(demand.2, 1, greatest(0, toInt32(length(demand.2)) - demand.3 + 1))
+                )), demands),
+                arrayMap(place -> bitShiftLeft(toInt64(1), place), range(length(demands))) AS bits
+            ))) AS switches,
+            -- The bits of each level and all below it; the last one can never be had.
+            arrayPushBack(
+                arrayMap(step -> arraySum((demand, bit) -> if(demand.1 <= step.rank, bit, 0), demands, bits), steps), -1
+            ) AS wanted
+        FROM asked
+    ),
+    -- The highest level that is met together with all below it, from one change to the next.
+    qualified AS
+    (
+        SELECT
+            * EXCEPT (switches, wanted),
+            arrayZip(
+                switches.1,
+                arrayMap(bits -> arrayFirstIndex(want -> bitAnd(bits, want) != want, wanted) - 1, arrayCumSum(switches.2))
+            ) AS by_switch,
+            arrayFilter((at, next) -> at.1 != next.1, by_switch, arrayPopFront(arrayPushBack(by_switch, (0, 0)))) AS by_day,
+            arrayFilter((at, before) -> at.2 != before.2, by_day, arrayPopBack(arrayPushFront(by_day, (0, 0)))) AS changes
+        FROM met
+    ),
+    -- A level that was met to a day is held to the Sunday of the week in which its grace ends. Each level is a bit again.
+    held AS
+    (
+        SELECT
+            * EXCEPT (by_switch, by_day, changes),
+            arraySort(arrayFlatten(arrayMap(
+                step -> arrayMap(
+                    chain -> [(chain[1].1, exp2(step.rank)), (chain[-1].2 + 1, -exp2(step.rank))],
+                    arraySplit(
+                        (span, before) -> span.1 > before.2 + 1,
+                        arrayMap(
+                            met -> (met.1, met.2 + step.grace - (met.2 + step.grace + 3) % 7 + 6),
+                            arrayFilter(met -> met.3 >= step.rank, spans)
+                        ) AS kept,
+                        arrayPopBack(arrayPushFront(kept, (0, 0)))
+                    )
+                ),
+                steps
+            ))) AS switches
+        FROM
+        (
+            SELECT
+                *,
+                arrayMap(
+                    (at, next) -> (at.1, next.1 - 1, at.2), changes, arrayPopFront(arrayPushBack(changes, (0, 0)))
+                ) AS spans
+            FROM qualified
+        )
+    ),
+    transitions AS
+    (
+        SELECT
+            * EXCEPT (spans, switches),
+            arrayZip(
+                switches.1,
+                arrayMap(bits -> if(bits < 1, 0, toInt32(log2(bits))), arrayCumSum(switches.2))
+            ) AS by_switch,
+            arrayFilter(
+                (at, next) -> at.1 != next.1 AND at.1 <= today, by_switch, arrayPopFront(arrayPushBack(by_switch, (0, 0)))
+            ) AS by_day,
+            arrayFilter(
+                turn -> turn.2 != turn.3, arrayZip(by_day.1, arrayPopBack(arrayPushFront(by_day.2, -1)), by_day.2)
+            ) AS transitions
+        FROM held
+    )
+SELECT
+    community_id,
+    member_id,
+    if(rank = 0, 'away', steps[rank].level) AS level,
+    toUInt8(rank) AS rank,
+    toDate(day) AS since,
+    if(next = 0, NULL, toDate(next - 1)) AS until,
+    toUInt32(if(next = 0, today + 1, next) - day) AS days,
+    multiIf(before < 0, '', before = 0, 'away', steps[before].level) AS from_level,
+    multiIf(before < 0, 'in', rank = 0, 'out', before = 0, 'back', rank > before, 'up', 'down') AS direction,
+    steps[if(rank > before, rank, rank + 1)].level AS judged_level,
+    toUInt16(steps[if(rank > before, rank, rank + 1)].days) AS window_days,
+    toUInt16(arrayCount(d -> d BETWEEN day - window_days + 1 AND day, present)) AS present_days,
+    toUInt16(arrayCount(d -> d BETWEEN day - window_days + 1 AND day, active)) AS active_days,
+    toUInt32(arraySum(c -> if(c.1 BETWEEN day - window_days + 1 AND day, c.2, 0), contributed)) AS contributions,
+    toUInt32(arraySum(b -> if(b.1 BETWEEN day - window_days + 1 AND day, b.2, 0), built)) AS hosted_or_cocreated
+FROM transitions
+ARRAY JOIN
+    transitions.1 AS day,
+    transitions.2 AS before,
+    transitions.3 AS rank,
+    arrayPopFront(arrayPushBack(transitions.1, 0)) AS next;

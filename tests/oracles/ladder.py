@@ -1,0 +1,221 @@
+"""The ladder told day by day: every day of every member is judged anew from the facts, and nothing is computed ahead.
+
+It imports nothing of the project. Facts are contract dicts, corrected; whoever is given here is counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from fractions import Fraction
+from itertools import accumulate
+from typing import NamedTuple
+
+from oracle import CONTRIBUTING, ENGAGED, Event, event_time
+
+BUILDING = frozenset({"review", "moderation"})
+DAY = timedelta(days=1)
+
+
+class Step(NamedTuple):
+    """A level and what it asks for within its window: days with an engaged event, contributions, events that build."""
+
+    level: str
+    weight: float
+    window: int
+    active: int = 0
+    contributions: int = 0
+    built: int = 0
+    grace: int = 14
+
+
+STEPS = (
+    Step("visitor", 0, 28),
+    Step("participant", 1, 28, active=1),
+    Step("regular", 4, 28, active=8),
+    Step("contributor", 7, 28, contributions=12),
+    Step("co-builder", 10, 84, built=3),
+)
+
+
+class Evidence(NamedTuple):
+    """What was counted within a window that ends with a day."""
+
+    present: int
+    active: int
+    contributions: int
+    built: int
+
+
+class Stay(NamedTuple):
+    """A stay on a level; rank 0 is away, `until` None when it goes on."""
+
+    level: str
+    rank: int
+    since: date
+    until: date | None
+    from_level: str
+    direction: str
+    judged: str
+    evidence: Evidence
+
+
+Member = tuple[str, str]
+"""Community and member."""
+
+
+class Life:
+    """One member's days, counted so that any window can be asked for."""
+
+    def __init__(self, acts: Sequence[tuple[date, str]], today: date) -> None:
+        self.first = min(day for day, _ in acts)
+        self.days = [self.first + n * DAY for n in range((today - self.first).days + 1)]
+        families: dict[date, Counter[str]] = defaultdict(Counter)
+        for day, family in acts:
+            families[day][family] += 1
+        of_day = [
+            Evidence(
+                int(bool(families[day])),
+                int(any(family in ENGAGED for family in families[day])),
+                sum(n for family, n in families[day].items() if family in CONTRIBUTING),
+                sum(n for family, n in families[day].items() if family in BUILDING),
+            )
+            if day in families
+            else Evidence(0, 0, 0, 0)
+            for day in self.days
+        ]
+        self.totals = [[0, *accumulate(column)] for column in zip(*of_day, strict=True)]
+
+    def within(self, window: int, day: date) -> Evidence:
+        """What happened on the days of the window that ends with `day`."""
+        end = (day - self.first).days + 1
+        start = max(0, end - window)
+        return Evidence(*(total[end] - total[start] for total in self.totals))
+
+    def best(self, steps: Sequence[Step], day: date) -> int:
+        """How many levels from the lowest up are met."""
+        for rank, step in enumerate(steps):
+            seen = self.within(step.window, day)
+            enough = (
+                seen.active >= step.active and seen.contributions >= step.contributions and seen.built >= step.built
+            )
+            if not enough or seen.present < 1:
+                return rank
+        return len(steps)
+
+
+def climb(life: Life, steps: Sequence[Step]) -> list[Stay]:
+    """The stays of one member, oldest first."""
+    stays: list[Stay] = []
+    rank: int | None = None
+    met: list[int] = []
+
+    def move(day: date, to: int) -> None:
+        nonlocal rank
+        before = rank
+        judged = steps[to - 1] if before is None or to > before else steps[to]
+        if stays:
+            stays[-1] = stays[-1]._replace(until=day - DAY)
+        if before is None:
+            direction = "in"
+        elif to == 0:
+            direction = "out"
+        elif before == 0:
+            direction = "back"
+        else:
+            direction = "up" if to > before else "down"
+        names = ["away", *(step.level for step in steps)]
+        came_from = "" if before is None else names[before]
+        seen = life.within(judged.window, day)
+        stays.append(Stay(names[to], to, day, None, came_from, direction, judged.level, seen))
+        rank = to
+
+    for day in life.days:
+        met.append(life.best(steps, day))
+        if met[-1] > (rank or 0):
+            move(day, met[-1])  # at once
+        elif rank and day.isoweekday() == 1:
+            # On schedule: the highest level that was met on this day or on one of the days of its grace.
+            held = [n for n in range(1, len(steps) + 1) if max(met[-1 - steps[n - 1].grace :]) >= n]
+            if max(held, default=0) < rank:
+                move(day, max(held, default=0))
+    return stays
+
+
+def ladder(
+    facts: Iterable[Event],
+    today: Mapping[str, date],
+    steps: Sequence[Step] = STEPS,
+    day_of: Callable[[Event], date] = lambda event: event_time(event).date(),
+) -> dict[Member, list[Stay]]:
+    """Member -> stays. `today` is the last day of each community that is judged; it holds no later fact."""
+    acts: dict[Member, list[tuple[date, str]]] = defaultdict(list)
+    for fact in facts:
+        acts[fact["community_id"], fact["member_id"]].append((day_of(fact), fact["type"]))
+    return {member: climb(Life(of_member, today[member[0]]), steps) for member, of_member in acts.items()}
+
+
+def level_on(stays: Sequence[Stay], day: date) -> Stay | None:
+    """The stay of a day; None before the first."""
+    found = [stay for stay in stays if stay.since <= day and (stay.until is None or stay.until >= day)]
+    return found[0] if found else None
+
+
+Move = tuple[str, date, str, str]
+"""Community, Monday of the week, level at the end of the week before (empty: none), level at its end."""
+
+
+def flow(ladders: Mapping[Member, Sequence[Stay]], today: Mapping[str, date]) -> Counter[Move]:
+    """Members by the level they ended the week before on and the one they ended it on; complete weeks only."""
+    moves: Counter[Move] = Counter()
+    for (community, _), stays in ladders.items():
+        sunday = stays[0].since + (7 - stays[0].since.isoweekday()) * DAY
+        while sunday < today[community]:
+            before, after = level_on(stays, sunday - 7 * DAY), level_on(stays, sunday)
+            assert after is not None
+            moves[community, sunday - 6 * DAY, before.level if before else "", after.level] += 1
+            sunday += 7 * DAY
+    return Counter({move: n for move, n in moves.items() if move[2:] != ("away", "away")})
+
+
+def gravity(moves: Mapping[Move, int], steps: Sequence[Step] = STEPS) -> dict[tuple[str, date], tuple[int, Fraction]]:
+    """(community, week) -> members with a weight, and the mean of their squared weights; weeks without are absent."""
+    weights = {step.level: Fraction(step.weight) for step in steps}
+    found: dict[tuple[str, date], list[Fraction]] = defaultdict(list)
+    for (community, week, _, level), members in moves.items():
+        if weights.get(level):
+            found[community, week] += [weights[level] ** 2] * members
+    return {week: (len(squares), Fraction(sum(squares), len(squares))) for week, squares in found.items()}
+
+
+def dwell(
+    ladders: Mapping[Member, Sequence[Stay]], today: Mapping[str, date]
+) -> dict[tuple[str, str], tuple[int, int, int, int | None]]:
+    """(community, level) -> stays, those that ended, those that ended upwards, and the product-limit median in days.
+
+    The median is the first length at which at most half of the stays still last (Kaplan and Meier 1958).
+    """
+    lengths: dict[tuple[str, str], list[tuple[int, bool, bool]]] = defaultdict(list)
+    for (community, _), stays in ladders.items():
+        for stay, later in zip(stays, [*stays[1:], None], strict=True):
+            if stay.rank:
+                end = stay.until or today[community]
+                up = later is not None and later.rank > stay.rank
+                lengths[community, stay.level].append(((end - stay.since).days + 1, later is not None, up))
+    found = {}
+    for key, of_level in lengths.items():
+        lasting, median = Fraction(1), None
+        for length in sorted({days for days, ended, _ in of_level if ended}):
+            at_risk = sum(days >= length for days, _, _ in of_level)
+            lasting *= 1 - Fraction(sum(ended and days == length for days, ended, _ in of_level), at_risk)
+            if lasting <= Fraction(1, 2):
+                median = length
+                break
+        found[key] = (
+            len(of_level),
+            sum(ended for _, ended, _ in of_level),
+            sum(up for _, _, up in of_level),
+            median,
+        )
+    return found
