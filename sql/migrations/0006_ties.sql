@@ -3,14 +3,14 @@
 
 CREATE TABLE IF NOT EXISTS {store}.references
 (
-    target_key   UInt64                  COMMENT 'What is named. An event: xxh3-64 of community_id, a zero byte and event_id. An account: of community_id, two zero bytes, platform, a zero byte and the account',
+    target_key   UInt64                  COMMENT 'xxh3-64 of community_id, a zero byte and event_id of an event that is named, whether it has arrived or not',
     community_id LowCardinality(String)  COMMENT 'Community',
     hour         DateTime('UTC')         COMMENT 'An hour in which an event that names it was ever inserted'
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (target_key, community_id, hour)
 SETTINGS index_granularity = 256
-COMMENT 'Who names an event or an account, by hash: the hours to recompute when it changes. Never shrinks';
+COMMENT 'Who names an event, by hash: the hours to recompute when it changes. Never shrinks';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {store}.references_of_events TO {store}.references
 (
@@ -19,14 +19,11 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS {store}.references_of_events TO {store}.r
     hour         DateTime('UTC')         COMMENT 'Hour of the event that names it'
 )
 AS SELECT
-    xxh3(arrayJoin(arrayConcat(
-        if(type = 'message' AND reply_to != '', [concat(community_id, '\0', reply_to)], []),
-        if(type = 'reaction', [concat(community_id, '\0', target_id)], []),
-        arrayMap(account -> concat(community_id, '\0\0', platform, '\0', account), mentions)
-    ))) AS target_key,
+    xxh3(concat(community_id, '\0', if(type = 'reaction', target_id, reply_to))) AS target_key,
     community_id,
     toStartOfHour(minute) AS hour
 FROM {store}.events
+WHERE type = 'reaction' OR (type = 'message' AND reply_to != '')
 COMMENT 'Records what each inserted event names. A set, so that an insert may be repeated';
 
 CREATE TABLE IF NOT EXISTS {store}.tie_hour
@@ -77,11 +74,8 @@ COMMENT 'Records what each recompute did not find. A set, so that a recompute ma
 -- What was stored before these tables were.
 INSERT INTO {store}.references
 SELECT DISTINCT
-    xxh3(arrayJoin(arrayConcat(
-        if(type = 'message' AND reply_to != '', [concat(community_id, '\0', reply_to)], []),
-        if(type = 'reaction', [concat(community_id, '\0', target_id)], []),
-        arrayMap(account -> concat(community_id, '\0\0', platform, '\0', account), mentions)
-    ))) AS target_key,
+    xxh3(concat(community_id, '\0', if(type = 'reaction', target_id, reply_to))) AS target_key,
     community_id,
     toStartOfHour(minute) AS hour
-FROM {store}.events;
+FROM {store}.events
+WHERE type = 'reaction' OR (type = 'message' AND reply_to != '');

@@ -10,8 +10,8 @@ METRICS: tuple[Metric, ...] = (
         title="Tie strength",
         words="How strongly one member is tied to another by what they did towards them.",
         formula=(
-            "Sum of 10 for each reply to the other, 5 for each mention, 1 for each reaction (less what was taken back), "
-            "and 2 for each occurrence of a ritual at which both checked in on one day; times 0.9 for every 30 days since "
+            "Sum of 10 for each reply to the other, 5 for each mention, 1 for each reaction (taken back: less 1) and 2 "
+            "for each occurrence of a ritual at which both checked in on one day; times 0.9 for every 30 days since "
             "the last of these."
         ),
         unit="strength",

@@ -33,24 +33,22 @@ def naming_hours(warehouse: Warehouse, dirty: Buckets, replaced: Buckets) -> dic
     """Community -> hours, epoch seconds, that name events of some minutes and must be recomputed with them.
 
     Events of `dirty` minutes may be new: whoever named them before they came waits for them. In `replaced` minutes an
-    event may have another author, kind or time than before, or be gone: whoever ever named it or its author counts.
+    event may have another author, kind or time than before, or be gone: whoever ever named it counts.
     """
     hours: dict[str, set[int]] = defaultdict(set)
     for part in chunks(dirty, MAX_BUCKETS):
-        _add(warehouse, hours, "awaited", "event_key", in_buckets("minute", "minute", part, "minute"))
+        _add(warehouse, hours, "awaited", in_buckets("minute", "minute", part, "minute"))
     for part in chunks(replaced, MAX_BUCKETS):
-        # One reading for the events and for the accounts of their authors.
-        keys = "arrayJoin([event_key, xxh3(concat(community_id, '\\0\\0', platform, '\\0', member_id))])"
-        _add(warehouse, hours, "references", keys, in_buckets("minute", "minute", part, "minute"))
+        _add(warehouse, hours, "references", in_buckets("minute", "minute", part, "minute"))
     return hours
 
 
-def _add(warehouse: Warehouse, hours: dict[str, set[int]], table: str, keys: str, where: str) -> None:
-    """Add the hours that `table` has for events: `keys` of those that `where` chooses, with all their versions."""
+def _add(warehouse: Warehouse, hours: dict[str, set[int]], table: str, where: str) -> None:
+    """Add the hours that `table` has for the events that `where` chooses, whatever version of them."""
     found = warehouse.rows(
         warehouse.render(
             f"SELECT community_id, groupUniqArray(toUnixTimestamp(hour)) FROM {{store}}.{table} "
-            f"WHERE target_key IN (SELECT {keys} FROM {{store}}.events WHERE "
+            f"WHERE target_key IN (SELECT event_key FROM {{store}}.events WHERE "
         )
         + f"{where}) GROUP BY community_id",
         settings=LARGE,

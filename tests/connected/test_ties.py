@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from oracle import Event, Oracle
 from oracles import ties as oracle
+from oracles.corrections import corrected
 from pipeline import Lab, Log, Worker
 
 from streams.aggregates import ALL
@@ -150,7 +151,8 @@ def test_nothing_that_is_asked_is_left_out_of_a_percentile(tea: Lab) -> None:
 
 def check(lab: Lab, world: str, truth: Oracle, moment: datetime) -> None:
     """Every view of this file says of a world what the oracle says."""
-    facts, time_of = list(truth.facts.values()), truth.time_of
+    time_of = truth.time_of
+    facts = corrected(truth.facts.values(), time_of)
     found = oracle.ties(facts, moment, time_of)
     assert_equal(found, ties(lab, moment, world))
     reached = rows(lab, "reach", moment, "member_id, ties, mutual, given, received, reach", world)

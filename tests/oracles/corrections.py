@@ -69,6 +69,16 @@ class Community:
     def said_of_event(self, event_id: str, *actions: str) -> list[Event]:
         return [said for said in self.moderation if said["action"] in actions and said.get("target_id") == event_id]
 
+    def mentioned(self, fact: Event) -> dict[str, str]:
+        """Persons that a fact mentions, and the kind they were flagged as; whoever is hidden or erased is not there."""
+        persons = {self.person((fact["platform"], account)) for account in fact.get("mentions") or ()}
+        flags = {person: self.said_of_member(person, "flag") for person in persons if self.stays(person)}
+        return {person: (said[-1].get("flagged_kind") or "") if said else "" for person, said in flags.items()}
+
+    def stays(self, person: str) -> bool:
+        said = self.said_of_member(person, "hide", "restore")
+        return not ((said and said[-1]["action"] == "hide") or self.said_of_member(person, "erase"))
+
     def counts(self, fact: Event, person: str) -> bool:
         for said in (
             self.said_of_member(person, "hide", "restore"),
@@ -84,7 +94,10 @@ class Community:
 
 
 def corrected(facts: Iterable[Event], time_of: Callable[[Event], datetime]) -> list[Event]:
-    """Facts as every number counts them: `member_id` is the person (`account_id`: as published), the kind corrected."""
+    """Facts as every number counts them: `member_id` is the person (`account_id`: as published), the kind corrected.
+
+    `mentioned` are the persons mentioned, with the kind that moderation gave them.
+    """
     communities: dict[str, list[Event]] = defaultdict(list)
     for fact in facts:
         communities[fact["community_id"]].append(fact)
@@ -95,5 +108,6 @@ def corrected(facts: Iterable[Event], time_of: Callable[[Event], datetime]) -> l
             person = community.person((fact["platform"], fact["member_id"]))
             if community.counts(fact, person):
                 kind = community.kind(fact, person)
-                found.append(fact | {"account_id": fact["member_id"], "member_id": person, "actor_kind": kind})
+                says = {"account_id": fact["member_id"], "member_id": person, "actor_kind": kind}
+                found.append(fact | says | {"mentioned": community.mentioned(fact)})
     return found

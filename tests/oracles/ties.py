@@ -1,14 +1,14 @@
 """Ties and responses in plain Python: what the views must say about a list of facts.
 
-Facts are contract dicts, corrections applied; `time_of` gives the time a fact goes by. Nothing of the project is
-imported, and nothing is kept between an act and a number: each number walks over the facts again.
+Facts are contract dicts, corrections applied (`oracles.corrections`); `time_of` gives the time a fact goes by. Nothing
+of the project is imported, and nothing is kept between an act and a number: each number walks over the facts again.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import permutations
 from typing import Any, NamedTuple
@@ -42,6 +42,8 @@ class Act(NamedTuple):
     """The fact that was answered or reacted to."""
     object: str = ""
     """Mentioned member, or ritual."""
+    flagged: str = ""
+    """What moderation says of the mentioned member."""
 
 
 def acts(facts: Collection[Fact], time_of: TimeOf) -> Iterator[Act]:
@@ -54,8 +56,8 @@ def acts(facts: Collection[Fact], time_of: TimeOf) -> Iterator[Act]:
                 yield Act("reply", fact, at, by_id.get((community, fact["reply_to"])))
             else:
                 yield Act("start", fact, at)
-            for account in set(fact.get("mentions") or ()):
-                yield Act("mention", fact, at, object=account)
+            for person, flagged in fact["mentioned"].items():
+                yield Act("mention", fact, at, object=person, flagged=flagged)
         elif fact["type"] == "reaction":
             yield Act("reaction", fact, at, by_id.get((community, fact["target_id"])))
         elif fact["type"] == "check_in" and fact.get("ritual"):
@@ -77,7 +79,7 @@ def stored_rows(facts: Collection[Fact], time_of: TimeOf) -> dict[tuple[Any, ...
         elif act.kind == "attended":
             subject = (act.object, NEVER)
         elif act.kind == "mention":
-            whom = (act.object, "")
+            whom = (act.object, act.flagged)
         elif act.other is None:
             subject = (act.fact.get("reply_to") or act.fact["target_id"], NEVER)
         else:
@@ -112,7 +114,7 @@ def until(at: datetime) -> datetime:
     return hour(at) + timedelta(hours=1)
 
 
-def ties(facts: Collection[Fact], at: datetime, time_of: TimeOf, counted: Collection[str] = HUMANS) -> dict[Pair, Tie]:
+def ties(facts: Collection[Fact], at: datetime, time_of: TimeOf, counted: Sequence[str] = HUMANS) -> dict[Pair, Tie]:
     end = until(at)
     known = {
         (fact["community_id"], fact["member_id"]) for fact in facts if time_of(fact) < end and kind_of(fact) in counted
@@ -128,7 +130,7 @@ def ties(facts: Collection[Fact], at: datetime, time_of: TimeOf, counted: Collec
             there = present[community, act.object, act.at.date()]
             there[member] = min(act.at, there.get(member, act.at))
             continue
-        if act.kind == "mention" and (community, act.object) in known:
+        if act.kind == "mention" and (community, act.object) in known and (act.flagged or counted[0]) in counted:
             other = act.object
         elif act.other is not None and kind_of(act.other) in counted:
             other = act.other["member_id"]
@@ -195,7 +197,7 @@ class Network(NamedTuple):
 
 
 def network(
-    facts: Collection[Fact], at: datetime, time_of: TimeOf, counted: Collection[str] = HUMANS
+    facts: Collection[Fact], at: datetime, time_of: TimeOf, counted: Sequence[str] = HUMANS
 ) -> dict[str, Network]:
     end, since = until(at), at.date() - timedelta(days=90)
     recent = {pair: tie for pair, tie in ties(facts, at, time_of, counted).items() if tie.last_at.date() > since}
@@ -234,7 +236,7 @@ def network(
 
 
 def newcomers(
-    facts: Collection[Fact], at: datetime, time_of: TimeOf, counted: Collection[str] = HUMANS
+    facts: Collection[Fact], at: datetime, time_of: TimeOf, counted: Sequence[str] = HUMANS
 ) -> dict[tuple[str, str], tuple[datetime, int, bool]]:
     """(community, member) -> first engaging act, others met within 14 days of it, whether the 14 days are over."""
     first: dict[tuple[str, str], datetime] = {}
@@ -267,7 +269,7 @@ class Response(NamedTuple):
 
 
 def responses(
-    facts: Collection[Fact], at: datetime, time_of: TimeOf, counted: Collection[str] = HUMANS
+    facts: Collection[Fact], at: datetime, time_of: TimeOf, counted: Sequence[str] = HUMANS
 ) -> dict[tuple[str, str], Response]:
     """(community, event id) -> what became of it by a moment."""
     human = [fact for fact in facts if kind_of(fact) in counted and time_of(fact) < until(at)]
