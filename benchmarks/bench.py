@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from streams.aggregates import ALL
 from streams.clickhouse import Warehouse
 from streams.config import to_environment
 from streams.embedded.broker import EmbeddedBroker
@@ -24,6 +25,8 @@ from streams.migrations import migrate
 from streams.settings import KafkaSettings, Settings, WarehouseSettings, WorkerSettings
 
 WORKER_START_S = 90.0
+ACTIVITY = tuple(aggregate for aggregate in ALL if not aggregate.deferred)
+"""What every measurement waits for: the activity of communities and members. Stock agents keep nothing else."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.bench import Result, scrape, warehouse_for, worker_for
+from benchmarks.bench import ACTIVITY, Result, scrape, warehouse_for, worker_for
 from benchmarks.meter import Meter
 from streams.aggregates import ALL
 from streams.clickhouse import Warehouse
@@ -15,7 +15,7 @@ from streams.processors.settled import wait_until_settled
 from streams.settings import Settings
 
 POLL_S = 0.1
-LAST = tuple(aggregate.name for aggregate in ALL if aggregate.grain == "day")
+LAST = tuple(aggregate.name for aggregate in ACTIVITY if aggregate.grain == "day")
 """The aggregates that are complete last: days are made of hours, hours of minutes."""
 
 
@@ -112,7 +112,7 @@ def measure(
 
 def check(warehouse: Warehouse, events: int) -> None:
     """Raise AssertionError unless facts and every aggregate hold exactly `events`: a fast wrong number is no result."""
-    held = {aggregate.name: total(warehouse, aggregate.name) for aggregate in ALL} | {"events": facts(warehouse)}
+    held = {aggregate.name: total(warehouse, aggregate.name) for aggregate in ACTIVITY} | {"events": facts(warehouse)}
     wrong = {name: count for name, count in held.items() if count != events}
     if wrong:
         raise AssertionError(f"{events:,} events were published, but these tables hold others: {wrong}")

@@ -26,8 +26,8 @@ import orjson
 import pyarrow as pa
 import xxhash
 
+from benchmarks.bench import ACTIVITY
 from benchmarks.stock_views import EVENTS
-from streams.aggregates import ALL as AGGREGATES
 from streams.clickhouse import Warehouse
 from streams.processors.facts import COLUMNS, LOW, versions
 from streams.processors.recompute import VersionClock, coarser, recompute
@@ -124,7 +124,7 @@ def build(settings: Settings) -> faust.App:
         warehouse.insert(table, facts)
         if recomputing:
             version, minutes = clock.take(), touched(facts)
-            for aggregate in AGGREGATES:
+            for aggregate in ACTIVITY:
                 recompute(warehouse, aggregate, coarser(aggregate, minutes), {}, version)
 
     @app.agent(topic)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from streams.aggregates import ALL, Aggregate
+from benchmarks.bench import ACTIVITY
+from streams.aggregates import Aggregate
 from streams.aggregates.aggregate import bucket_expression
 from streams.clickhouse import Warehouse
 
@@ -12,7 +13,7 @@ EVENTS = "{store}.stock_events"
 def create(warehouse: Warehouse) -> None:
     """An events table with the columns of ours, and for each of our aggregates a table that a view adds to."""
     warehouse.command(f"CREATE TABLE {EVENTS} AS {{store}}.events")
-    for aggregate in ALL:
+    for aggregate in ACTIVITY:
         table = table_of(aggregate)
         if "member_id" in aggregate.keys:
             measures = {

@@ -5,4 +5,4 @@ from streams.aggregates.aggregate import Aggregate
 KEYS = ("community_id", "start", "kind", "ref", "member_id", "actor_kind")
 MEASURES = ("events", "first_at", "last_at")
 
-HOUR = Aggregate("sign_hour", "hour", KEYS, MEASURES, "signs.sql", settings=frozenset({"values"}))
+HOUR = Aggregate("sign_hour", "hour", KEYS, MEASURES, "signs.sql", settings=frozenset({"values"}), deferred=True)

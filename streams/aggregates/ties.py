@@ -15,4 +15,4 @@ KEYS = (
 )
 MEASURES = ("events", "first_at", "last_at")
 
-HOUR = Aggregate("tie_hour", "hour", KEYS, MEASURES, "ties.sql")
+HOUR = Aggregate("tie_hour", "hour", KEYS, MEASURES, "ties.sql", deferred=True)

@@ -39,10 +39,15 @@ GRAINS: tuple[Grain, ...] = ("minute", "hour", "day")
 
 @dataclass(slots=True)
 class Stage:
-    """Dirty buckets of one grain, and the batches that wait for them."""
+    """Aggregates that are recomputed together, their dirty buckets, and the batches that wait for them.
 
-    grain: Grain
+    Marks are minutes in the first stage and hours in all others.
+    """
+
+    name: str
+    aggregates: tuple[Aggregate, ...]
     interval_s: float
+    marks: Grain = "hour"
     dirty: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     replaced: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     settings: dict[str, set[Part]] = field(default_factory=lambda: defaultdict(set))
@@ -56,7 +61,7 @@ class Stage:
     def add(self, dirty: Marks, replaced: Marks, batches: Sequence[Batch], now: float, received_ms: int = 0) -> None:
         """Mark buckets dirty on behalf of some batches, and those of them in which keys may have vanished."""
         # Days are told when they are recomputed, each in the zone of its community: until then their hours are kept.
-        size = min(SECONDS[self.grain], SECONDS["hour"])
+        size = SECONDS[self.marks]
         for marks, more in ((self.dirty, dirty), (self.replaced, replaced)):
             for community, starts in more.items():
                 marks[community].update(starts if size == SECONDS["minute"] else starts_of(starts, size))
@@ -87,6 +92,17 @@ def starts_of(moments: set[int], size: int) -> list[int]:
     return starts
 
 
+def stages(settings: RollupSettings) -> list[Stage]:
+    """Every aggregate in one stage: grain by grain what the others are made of, and at last what is deferred."""
+    intervals = (settings.minute_s, settings.hour_s, settings.day_s)
+    found = [
+        Stage(grain, tuple(each for each in ALL if each.grain == grain and not each.deferred), interval_s)
+        for grain, interval_s in zip(GRAINS, intervals, strict=True)
+    ]
+    found[0].marks = "minute"
+    return [*found, Stage("deferred", tuple(each for each in ALL if each.deferred), settings.deferred_s)]
+
+
 class Rollup:
     """One worker's rollup. Its memory is what is dirty; what it forgets in a crash Kafka delivers again."""
 
@@ -104,8 +120,7 @@ class Rollup:
         self.is_current = is_current
         self.progress = progress
         self.versions = VersionClock(warehouse)
-        intervals = (settings.minute_s, settings.hour_s, settings.day_s)
-        self.stages = [Stage(grain, interval) for grain, interval in zip(GRAINS, intervals, strict=True)]
+        self.stages = stages(settings)
         self.last_offer = 0.0
         self.wake = asyncio.Event()
 
@@ -140,7 +155,7 @@ class Rollup:
         rest_until = 0.0
         while True:
             for stage in self.stages:
-                metrics.DIRTY_BUCKETS.labels(stage.grain).set(sum(len(starts) for starts in stage.dirty.values()))
+                metrics.DIRTY_BUCKETS.labels(stage.name).set(sum(len(starts) for starts in stage.dirty.values()))
             index, at = self.next_due()
             if index is None:
                 self.wake.clear()
@@ -178,7 +193,7 @@ class Rollup:
         return index, at
 
     async def flush(self, index: int) -> None:
-        """Recompute the dirty buckets of one grain, then hand them on to the next larger one, or acknowledge."""
+        """Recompute the dirty buckets of one stage, then hand them on to the next, or acknowledge."""
         taken = self.stages[index].take()
         await until_available("recompute", lambda: self.recompute(taken))
         # Before anything of this is handed on: hours that depend on it go the same way, and are acknowledged with it.
@@ -200,10 +215,10 @@ class Rollup:
 
     def naming(self, stage: Stage) -> Marks:
         """Hours whose ties depend on events of these minutes; larger grains follow from hours."""
-        return naming_hours(self.warehouse, stage.dirty, stage.replaced) if stage.grain == "minute" else {}
+        return naming_hours(self.warehouse, stage.dirty, stage.replaced) if stage.marks == "minute" else {}
 
     def recompute(self, stage: Stage) -> None:
-        """Recompute every aggregate of a grain, after the corrections that decide whose the facts are."""
+        """Recompute every aggregate of a stage, after the corrections that decide whose the facts are."""
         if stage.corrections:
             for community, minutes in restate_corrections(
                 self.warehouse, stage.corrections, self.versions.take()
@@ -212,9 +227,8 @@ class Rollup:
                 # Who was somebody else, or is hidden, leaves keys behind.
                 stage.replaced[community] |= minutes
         version = self.versions.take()
-        aggregates = [aggregate for aggregate in ALL if aggregate.grain == stage.grain]
-        local = local_time(self.warehouse) if any(aggregate.local for aggregate in aggregates) else LocalTime()
-        for aggregate in aggregates:
+        local = local_time(self.warehouse) if any(aggregate.local for aggregate in stage.aggregates) else LocalTime()
+        for aggregate in stage.aggregates:
             dirty, replaced = (buckets_of(aggregate, marks, local) for marks in (stage.dirty, stage.replaced))
             depending = [name for name, parts in stage.settings.items() if parts & aggregate.settings]
             if depending:

@@ -187,8 +187,8 @@ def publishing(_: Any, messages: Any) -> tuple[str, str, str]:
 
 
 def flushing(_: Any, index: int) -> tuple[str, None, str] | None:
-    """The last grain's flush acknowledges."""
-    return ("rollup", None, "invalidations acknowledged") if index == 2 else None
+    """The last stage acknowledges."""
+    return ("rollup", None, "invalidations acknowledged") if index == 3 else None
 
 
 def inserting(_: Any, table: str, rows: Any, *__: Any) -> tuple[str, str, str] | None:

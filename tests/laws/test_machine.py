@@ -86,7 +86,7 @@ class Machine(RuleBasedStateMachine):
     def listen(self, limit: int | None) -> None:
         self.lab.run(self.worker.listen(limit))
 
-    @rule(stage=st.integers(0, 2), broken=breaks)
+    @rule(stage=st.integers(0, 3), broken=breaks)
     def recompute(self, stage: int, broken: tuple[int, Kind] | None) -> None:
         self.attempt(self.worker.flush(stage), broken)
 

@@ -64,7 +64,7 @@ def test_versions_only_ever_grow_even_when_the_clock_does_not(readings: list[int
 
 
 def test_a_stage_gathers_until_it_is_taken_and_then_starts_anew() -> None:
-    stage = Stage("hour", interval_s=2.0)
+    stage = Stage("hour", (), interval_s=2.0)
     assert stage.since is None
     now = time.monotonic()
     stage.add({"tea": {0, 60, 3600}}, {}, [], now, received_ms=50)
