@@ -15,6 +15,7 @@ from streams.aggregates import ALL, SECONDS, Aggregate
 from streams.aggregates.aggregate import in_range, recompute_select
 from streams.aggregates.local import LocalTime
 from streams.clickhouse import Warehouse
+from streams.processors.corrections import corrected_differences, rewrite_corrected
 from streams.processors.recompute import VersionClock, Way, remove_vanished, template, ways, write_rows
 from streams.processors.store import Version, key_list, remove_losers
 from streams.processors.zones import local_time
@@ -43,6 +44,8 @@ MAX_DIFFERENCES = 10_000
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One row that is not what the facts say. `aggregate` is a table's name, or `events` for an event that lives twice.
+
+    The tables of corrections (who is who, who counts) are always held whole, whatever the range.
 
     `stored` is None for a row that is missing, `recomputed` is None for one that should not be there. Sets of members
     are shown by their size; they are compared by their elements.
@@ -80,6 +83,7 @@ def restate(
     """
     clock = VersionClock(warehouse)
     remove_losers(warehouse, _living_twice(warehouse, start, end, communities))
+    rewrite_corrected(warehouse, communities, clock.take())
     count = 0
     for aggregate in ALL:
         version = clock.take()
@@ -152,7 +156,7 @@ def _in_local_days(way: Way, low: int, high: int, communities: Sequence[str] = (
 
 
 def _differences(warehouse: Warehouse, start: Moment, end: Moment) -> list[Difference]:
-    found: list[Difference] = []
+    found = [Difference(*each) for each in islice(corrected_differences(warehouse), MAX_DIFFERENCES)]
     for places in islice(_living_twice(warehouse, start, end), MAX_DIFFERENCES):
         key = {"community_id": places[0].community_id, "event_id": places[0].event_id}
         found.append(Difference("events", key, {"live": len(places)}, {"live": 1}))

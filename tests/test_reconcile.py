@@ -38,10 +38,28 @@ def message(event_id: str, minutes: float, member_id: str = "ann", sent_s: int =
 EVENTS = [message("a", 1), message("b", 2, "bo"), message("c", 90), message("d", 3 * 1440), message("e", 400 * 1440)]
 
 
+CORRECTED = ("linked_accounts", "member_standing", "hidden_events")
+STORED = ("events", "event_keys", "corrections", *CORRECTED, *(aggregate.name for aggregate in ALL))
+
+
+def correction(family: str, **fields: str) -> Delivery:
+    event = message(f"{family}-{'-'.join(fields.values())}", 30).event
+    assert event is not None
+    del event["text"]
+    return Delivery(family, event | {"type": family} | fields, b"", RECEIVED_MS)
+
+
+CORRECTIONS = [
+    correction("identity", action="link", linked_platform="wechat", linked_account_id="bo"),
+    correction("moderation", action="flag", target_member_id="bo", flagged_kind="staff"),
+    correction("moderation", action="hide", target_id="c"),
+]
+
+
 @pytest.fixture
 def tea(lab: Lab) -> Iterator[tuple[Lab, str, Oracle]]:
     """A world of a few messages, all recomputed, in a warehouse in which nothing else is."""
-    for table in ("events", "event_keys", *(aggregate.name for aggregate in ALL)):
+    for table in STORED:
         lab.warehouse.command(f"TRUNCATE TABLE {{store}}.{table}")
     log, world = Log(), lab.world()
     oracle = send(EVENTS, log, lab.settings.kafka.topic_prefix, world)
@@ -179,7 +197,7 @@ def test_a_bucket_that_catches_up_meanwhile_is_not_reported(tea: Tea) -> None:
 
 def test_an_empty_warehouse_has_nothing_that_differs(tea: Tea) -> None:
     lab, _, _ = tea
-    for table in ("events", "event_keys", *(aggregate.name for aggregate in ALL)):
+    for table in STORED:
         lab.warehouse.command(f"TRUNCATE TABLE {{store}}.{table}")
     assert [] == reconcile(lab.warehouse, settle_s=0)
     assert 0 == restate(lab.settings, lab.warehouse)
@@ -195,3 +213,34 @@ def test_an_empty_warehouse_has_nothing_that_differs(tea: Tea) -> None:
 )
 def test_moments_are_utc_unless_they_say_otherwise(text: str, expected: datetime) -> None:
     assert expected == moment(text)
+
+
+@pytest.mark.parametrize("table", CORRECTED)
+def test_who_is_who_and_who_counts_is_held_against_the_facts_and_repaired(tea: Tea, table: str) -> None:
+    lab, world, _ = tea
+    log = Log()
+    oracle = send([*EVENTS, *CORRECTIONS], log, lab.settings.kafka.topic_prefix, world)
+    lab.drain(log)
+    check(lab.warehouse, oracle, world)
+    assert [] == reconcile(lab.warehouse, settle_s=0)
+
+    lab.warehouse.command("TRUNCATE TABLE {store}.corrections")
+    lab.warehouse.command(
+        f"INSERT INTO {{store}}.{table} SELECT * REPLACE ('{world}pot' AS community_id) FROM {{store}}.{table} FINAL"
+    )
+    lab.warehouse.command(
+        f"INSERT INTO {{store}}.{table} SELECT * REPLACE (version + 1 AS version, 1 AS is_deleted) "
+        f"FROM {{store}}.{table} FINAL WHERE community_id = '{world}{TEA}'"
+    )
+    found = [each for each in reconcile(lab.warehouse, settle_s=0) if each.aggregate == table]
+    sides = {(each.key["community_id"], each.stored is None, each.recomputed is None) for each in found}
+    assert {(f"{world}{TEA}", True, False), (f"{world}pot", False, True)} == sides
+
+    restate(lab.settings, lab.warehouse)
+    assert [] == reconcile(lab.warehouse, settle_s=0)
+    check(lab.warehouse, oracle, world)
+    # The copies are there again: what comes next is folded with what came before.
+    more = correction("moderation", action="restore", target_id="c")
+    send([more], log, lab.settings.kafka.topic_prefix, world)
+    lab.drain(log)
+    check(lab.warehouse, send([*EVENTS, *CORRECTIONS, more], Log(), lab.settings.kafka.topic_prefix, world), world)

@@ -43,6 +43,14 @@ Ids = Mapping[str, set[str]]
 """Community -> event ids."""
 
 
+AMONG_FACTS = """(community_id, minute, event_id) IN
+    (SELECT community_id, minute, event_id FROM {store}.events WHERE type IN ('identity', 'moderation'))
+    AND type IN ('identity', 'moderation')"""
+"""SQL that finds corrections among the facts: only their granules are merged."""
+
+Values = dict[str, Any] | None
+
+
 class Table(NamedTuple):
     """A table that the fold is written to; `values` are its other columns and what they hold when nothing is said."""
 
@@ -130,6 +138,54 @@ READ = (
     "target_id, target_member_id, flagged_kind"
 )
 """Columns of `corrections` or `events` that make a `Correction`."""
+
+
+def corrected_by_facts(warehouse: Storage, communities: Iterable[str] = ()) -> dict[str, Corrected]:
+    """What the corrections among the facts come to, without the copies that `restate_corrections` reads.
+
+    Of some communities or of all; those of which only tables still say something are among them.
+    """
+    chosen = of_communities(communities)
+    found: dict[str, list[Correction]] = defaultdict(list)
+    for table in TABLES:
+        for (community,) in warehouse.rows(f"SELECT DISTINCT community_id FROM {{store}}.{table.name} WHERE {chosen}"):
+            found[community] = []
+    rows = warehouse.rows(
+        f"SELECT community_id, {READ} FROM {{store}}.events FINAL WHERE {AMONG_FACTS} AND {chosen}", settings=LARGE
+    )
+    for community, *fields in rows:
+        found[community].append(Correction(*fields))
+    return {community: fold(corrections) for community, corrections in found.items()}
+
+
+def rewrite_corrected(warehouse: Storage, communities: Iterable[str], version: int) -> None:
+    """Write anew what follows from the corrections among the facts: the copies, and what they come to."""
+    names = list(communities)
+    columns = ", ".join(COPIED)
+    warehouse.command(
+        f"INSERT INTO {{store}}.corrections ({columns}) SELECT {columns} FROM {{store}}.events FINAL "
+        f"WHERE {AMONG_FACTS} AND {of_communities(names)}",
+        settings=LARGE,
+    )
+    states = corrected_by_facts(warehouse, names)
+    if states:
+        write_corrected(warehouse, states, version)
+
+
+def corrected_differences(warehouse: Storage) -> Iterator[tuple[str, dict[str, Any], Values, Values]]:
+    """(table, key, stored, expected) of each row that is not what the corrections among the facts come to."""
+    states = corrected_by_facts(warehouse)
+    for table, rows in zip(TABLES, rows_of(states), strict=True):
+        names = (*table.keys, *table.values)
+        width = len(table.keys)
+        stored = warehouse.rows(f"SELECT {', '.join(names)} FROM {{store}}.{table.name} FINAL")
+        held, said = ({row[:width]: row[width:] for row in side} for side in (stored, rows))
+        for key in sorted(held.keys() | said.keys()):
+            if held.get(key) != said.get(key):
+                sides = [
+                    dict(zip(table.values, side[key], strict=True)) if key in side else None for side in (held, said)
+                ]
+                yield table.name, dict(zip(table.keys, key, strict=True)), sides[0], sides[1]
 
 
 def write_corrected(warehouse: Storage, states: Mapping[str, Corrected], version: int) -> None:

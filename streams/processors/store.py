@@ -32,6 +32,11 @@ PLAIN = {"optimize_on_insert": 0}
 class Storage(Protocol):
     """What storing needs of the warehouse."""
 
+    def command(
+        self, sql: str, parameters: dict[str, Any] | None = None, settings: dict[str, Any] | None = None
+    ) -> None:
+        """Run a statement."""
+
     def insert(self, table: str, rows: pa.Table, settings: Mapping[str, Any] | None = None) -> None:
         """Insert columns."""
 

@@ -1,0 +1,151 @@
+"""Who is who: by hand, and against the search of the tests on made-up corrections in any order."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracle import event_time
+from oracles.corrections import Community
+
+from streams.identity.fold import Account, Correction, Standing, fold, touched
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+MS = int(NOON.timestamp() * 1000)
+
+
+def link(at: int, one: str, other: str, action: str = "link") -> Correction:
+    """`chat:ann` as an account of a platform."""
+    (platform, account), (linked_platform, linked) = one.split(":"), other.split(":")
+    return Correction(f"{action}{at}", at, platform, account, action, linked_platform, linked)
+
+
+def unlink(at: int, one: str, other: str) -> Correction:
+    return link(at, one, other, "unlink")
+
+
+def moderate(at: int, action: str, **fields: str) -> Correction:
+    return Correction(f"{action}{at}", at, "chat", "mo", action, **fields)
+
+
+def people(*corrections: Correction) -> dict[str, str]:
+    return {":".join(account): person for account, person in fold(corrections).people.items()}
+
+
+def test_a_person_is_called_as_in_the_earliest_link_that_holds() -> None:
+    assert {"chat:bo": "bo", "shop:b1": "bo"} == people(link(5, "chat:bo", "shop:b1"))
+    chain = [link(5, "chat:bo", "shop:b1"), link(3, "forum:bob", "shop:b1"), link(9, "chat:bo", "desk:b")]
+    assert {"chat:bo": "bob", "shop:b1": "bob", "forum:bob": "bob", "desk:b": "bob"} == people(*chain)
+
+
+def test_an_unlink_splits_what_nothing_else_joins() -> None:
+    links = [link(1, "chat:a", "shop:b"), link(2, "shop:b", "desk:c"), link(3, "desk:c", "forum:d")]
+    assert {"chat:a": "a", "shop:b": "a", "desk:c": "c", "forum:d": "c"} == people(
+        *links, unlink(4, "desk:c", "shop:b")
+    )
+    around = link(2, "chat:a", "forum:d")
+    assert {"a"} == set(people(*links, around, unlink(4, "shop:b", "desk:c")).values())
+
+
+def test_linked_again_holds_from_then_on_and_linked_twice_from_the_first() -> None:
+    once_more = [link(1, "chat:a", "shop:b"), unlink(2, "chat:a", "shop:b"), link(7, "shop:b", "chat:a")]
+    assert {"chat:a": "b", "shop:b": "b"} == people(*once_more)
+    assert {"chat:a": "a", "shop:b": "a"} == people(link(1, "chat:a", "shop:b"), link(7, "shop:b", "chat:a"))
+
+
+def test_an_account_linked_with_itself_or_only_unlinked_is_nobody_else() -> None:
+    assert {} == people(link(1, "chat:a", "chat:a"), unlink(2, "chat:a", "shop:b"))
+
+
+def test_standing_is_of_the_person_over_all_accounts_and_the_latest_holds() -> None:
+    said = [
+        link(1, "chat:bo", "shop:b1"),
+        Correction("f", 5, "shop", "mo", "flag", target_member_id="b1", flagged_kind="bot"),
+        moderate(4, "flag", target_member_id="bo", flagged_kind="staff"),
+    ]
+    assert {"bo": Standing("bot")} == fold(said).standing
+    assert {} == fold([*said, moderate(6, "flag", target_member_id="bo")]).standing
+    assert {"b1": Standing("bot"), "bo": Standing("staff")} == fold([*said, unlink(7, "chat:bo", "shop:b1")]).standing
+    assert {"bo": Standing("bot", hidden=True)} == fold([*said, moderate(6, "hide", target_member_id="bo")]).standing
+
+
+def test_erasure_is_for_ever() -> None:
+    said = [moderate(1, "erase", target_member_id="bo"), moderate(2, "restore", target_member_id="bo")]
+    assert {"bo": Standing(hidden=True, erased=True)} == fold(said).standing
+    events = [
+        moderate(1, "erase", target_id="e"),
+        moderate(2, "restore", target_id="e"),
+        moderate(3, "hide", target_id="f"),
+    ]
+    assert {"e": True, "f": False} == fold(events).hidden
+
+
+def test_what_names_an_event_says_nothing_of_its_author() -> None:
+    state = fold([moderate(1, "hide", target_id="e", target_member_id="bo")])
+    assert ({"e": False}, {}) == (state.hidden, state.standing)
+
+
+def test_touched_are_all_accounts_of_all_who_are_named_before_and_after() -> None:
+    links = [link(1, "chat:a", "shop:b"), link(2, "shop:b", "desk:c"), link(3, "desk:c", "forum:d")]
+    cut = unlink(4, "desk:c", "shop:b")
+    assert {"a", "b", "c", "d"} == touched([cut], fold([*links, cut])).accounts
+    assert {"a", "b", "c", "d"} == touched([links[0]], fold(links)).accounts
+    assert {"d", "c", "e"} == touched([link(9, "forum:d", "x:e")], fold([*links, cut])).accounts
+    assert {"x"} == touched([moderate(5, "flag", target_member_id="x")], fold(links)).accounts
+    assert ({"a", "b", "c", "d"}, {"e"}) == touched(
+        [moderate(5, "flag", target_member_id="a"), moderate(6, "hide", target_id="e")], fold(links)
+    )
+
+
+accounts = st.sampled_from([Account(platform, name) for platform in ("chat", "shop") for name in "abcd"])
+
+
+@st.composite
+def facts(draw: st.DrawFn) -> dict[str, Any]:
+    """An identity or moderation fact as the contract has it."""
+    one, other = draw(accounts), draw(accounts)
+    fact = {
+        "event_id": f"e{draw(st.integers(0, 10_000))}",
+        "community_id": "tea",
+        "platform": one.platform,
+        "member_id": one.account_id,
+        "occurred_at": (NOON + timedelta(seconds=draw(st.integers(0, 9)))).isoformat(),
+    }
+    if draw(st.booleans()):
+        action = draw(st.sampled_from(["link", "link", "unlink"]))
+        linked = {"linked_platform": other.platform, "linked_account_id": other.account_id}
+        return fact | linked | {"type": "identity", "action": action}
+    return fact | {
+        "type": "moderation",
+        "action": draw(st.sampled_from(["hide", "restore", "flag", "erase"])),
+        "target_id": draw(st.sampled_from(["", "", "x", "y"])),
+        "target_member_id": draw(st.sampled_from(["", "a", "b", "c"])),
+        "flagged_kind": draw(st.sampled_from(["", "bot", "staff"])),
+    }
+
+
+def correction(fact: dict[str, Any]) -> Correction:
+    fields = {name: fact[name] for name in Correction._fields if name in fact}
+    return Correction(at_ms=int(event_time(fact).timestamp()) * 1000, **fields)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(facts(), max_size=14, unique_by=lambda fact: fact["event_id"]), st.randoms())
+def test_the_fold_answers_as_the_search_does_in_whatever_order(said: list[dict[str, Any]], random: Random) -> None:
+    asked = Community(said, event_time)
+    shuffled = list(said)
+    random.shuffle(shuffled)
+    state = fold(map(correction, shuffled))
+    assert fold(map(correction, said)) == state
+    for platform in ("chat", "shop"):
+        for name in "abcd":
+            person = asked.person((platform, name))
+            assert person == state.person(Account(platform, name))
+            standing = state.standing.get(person, Standing())
+            for event_id in ("x", "z"):
+                fact = {"event_id": event_id, "actor_kind": "test"}
+                counts = not standing.hidden and event_id not in state.hidden
+                assert (asked.counts(fact, person), asked.kind(fact, person)) == (counts, standing.actor_kind or "test")
