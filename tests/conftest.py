@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 from pipeline import Lab
+from replays import DATA, Replays
 
 from streams.clickhouse import Warehouse
 from streams.embedded.broker import EmbeddedBroker
@@ -101,15 +103,15 @@ def warehouse(settings: Settings) -> Iterator[Warehouse]:
     client.close()
 
 
-@pytest.fixture(scope="module")
-def lab(warehouse_server: EmbeddedWarehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """The pipeline without Kafka, on databases that the tests of one file share; each test takes a world of its own."""
+@contextmanager
+def laboratory(server: EmbeddedWarehouse, directory: Path) -> Iterator[Lab]:
+    """The pipeline without Kafka, on databases of its own."""
     name = f"t{secrets.token_hex(4)}"
     chosen = Settings(
         kafka=KafkaSettings(topic_prefix=f"{name}."),
-        warehouse=WarehouseSettings(url=warehouse_server.url, database=name),
+        warehouse=WarehouseSettings(url=server.url, database=name),
         metrics=EXACT,
-        data_dir=tmp_path_factory.mktemp("lab"),
+        data_dir=directory,
     )
     client = Warehouse(chosen.warehouse)
     migrate(client, metrics=chosen.metrics)
@@ -118,3 +120,18 @@ def lab(warehouse_server: EmbeddedWarehouse, tmp_path_factory: pytest.TempPathFa
     lab.close()
     client.script("DROP DATABASE IF EXISTS {db}; DROP DATABASE IF EXISTS {store}")
     client.close()
+
+
+@pytest.fixture(scope="module")
+def lab(warehouse_server: EmbeddedWarehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """The pipeline without Kafka, on databases that the tests of one file share; each test takes a world of its own."""
+    with laboratory(warehouse_server, tmp_path_factory.mktemp("lab")) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="session")
+def replays(warehouse_server: EmbeddedWarehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replays]:
+    """`replays(name)` stores a public trace in a lab that all tests share, once; nothing else may be stored there."""
+    required(DATA.is_dir(), f"the public data ({DATA})")
+    with laboratory(warehouse_server, tmp_path_factory.mktemp("replays")) as lab:
+        yield Replays(lab)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 import trace_oracle
 from conftest import required
-from pipeline import Lab, Log
+from replays import DATA, Replays
 
 from streams.aggregates import SECONDS
 from streams.clickhouse import Warehouse
@@ -28,9 +27,6 @@ from streams.settings import Settings
 from streams.traces import TRACES
 
 pytestmark = [pytest.mark.connected, pytest.mark.real_data]
-
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-BATCH = 20_000
 
 
 @pytest.fixture(scope="module")
@@ -104,26 +100,13 @@ def verify(warehouse: Warehouse, name: str, data: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(trace_oracle.SOURCES))
-def test_a_whole_trace_in_process(lab: Lab, data: Path, name: str) -> None:
-    log = Log()
-    received_ms = int(datetime.now(UTC).timestamp() * 1000)
-    delivered = 0
-    for event in TRACES[name].events(data):
-        key = f"{event['community_id']}/{event['member_id']}".encode()
-        log.append(lab.topic(event["type"]), key, json.dumps(event).encode(), received_ms)
-        delivered += 1
-    worker = lab.worker(log)
-    # Half of it recomputed before the rest comes: buckets are replaced, not only written.
-    lab.run(worker.take_in(BATCH))
-    lab.run(worker.drain(BATCH))
-
-    assert numbers(name, data).delivered == delivered
-    assert [] == log.of(lab.dead_letter_topic)
-    verify(lab.warehouse, name, data)
+def test_a_whole_trace_in_process(replays: Replays, name: str) -> None:
+    assert (numbers(name, DATA).delivered, 0) == replays(name)
+    verify(replays.lab.warehouse, name, DATA)
 
 
-def test_what_was_replayed_in_process_reconciles(lab: Lab) -> None:
-    assert [] == reconcile(lab.warehouse, settle_s=0)
+def test_what_was_replayed_in_process_reconciles(replays: Replays) -> None:
+    assert [] == reconcile(replays.lab.warehouse, settle_s=0)
 
 
 def test_a_trace_through_kafka_and_a_worker_process(settings: Settings, warehouse: Warehouse, data: Path) -> None:

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 from math import exp, log
 from statistics import fmean, pstdev
@@ -112,9 +112,14 @@ class Connection:
         """Local date of a moment."""
         return self.local(moment).date()
 
+    @cached_property
+    def dated(self) -> list[tuple[date, Fact]]:
+        """Each fact with its local date."""
+        return [(self.day_of(fact), fact) for fact in self.facts]
+
     def days(self) -> list[date]:
         """Every day from the first on which anybody was there to today, or the last such day if that is later."""
-        seen = [self.day_of(fact) for fact in self.facts]
+        seen = [day for day, _ in self.dated]
         if not seen:
             return []
         first, last = min(seen), max(max(seen), self.today)
@@ -131,15 +136,15 @@ class Connection:
     def who(self, families: set[str] | None) -> dict[date, set[str]]:
         """Day -> members with an event of some families; of any, when None."""
         found: dict[date, set[str]] = defaultdict(set)
-        for fact in self.facts:
+        for day, fact in self.dated:
             if families is None or fact["type"] in families:
-                found[self.day_of(fact)].add(fact["member_id"])
+                found[day].add(fact["member_id"])
         return found
 
     def presence(self) -> dict[date, Presence]:
         """Day -> nested members, and events."""
         there, engaged, giving = self.who(None), self.who(TAKING_PART), self.who(GIVING)
-        events = Counter(self.day_of(fact) for fact in self.facts)
+        events = Counter(day for day, _ in self.dated)
         return {
             day: Presence(
                 len(there.get(day, ())), len(engaged.get(day, ())), len(giving.get(day, ())), events.get(day, 0)
@@ -182,9 +187,10 @@ class Connection:
             for cohort in set(entered.values()):
                 members = {member for member, week in entered.items() if week == cohort}
                 over = [week for week in self.all_weeks(cohort) if week + WEEK <= self.today]
+                last = {member: max(back[member].intersection(over), default=date.min) for member in members}
                 for number, week in enumerate(over):
                     here = {member for member in members if week in back[member]}
-                    later = {member for member in members if back[member] & set(over[number:])}
+                    later = {member for member in members if last[member] >= week}
                     found[name, cohort, number] = Kept(len(members), len(here), len(later))
         return found
 
@@ -200,7 +206,7 @@ class Connection:
 
     def contributions(self, chosen: Callable[[date], bool]) -> Absence:
         """Of the contributions on chosen days."""
-        who = Counter(fact["member_id"] for fact in self.facts if fact["type"] in GIVING and chosen(self.day_of(fact)))
+        who = Counter(fact["member_id"] for day, fact in self.dated if fact["type"] in GIVING and chosen(day))
         return Absence(absence_factor(who), len(who), sum(who.values()))
 
     def absence(self, today: date, length: int) -> Absence:
