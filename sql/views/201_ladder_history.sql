@@ -10,6 +10,9 @@ CREATE OR REPLACE VIEW {db}.ladder_history AS
 WITH
     (SELECT mapFromArrays(groupArray(community_id), groupArray(toInt32(today))) FROM {db}.community_today) AS todays,
     ifNull((SELECT max(greatest(min_contributions, min_hosted_or_cocreated)) FROM {db}.ladder_levels), 0) AS most,
+    -- What each level asks for: (how many, within how many days, a bit that stands for it), by what is counted: days with any
+    -- event, days with an engaged one, contributions, events that build. A level that asks for nothing asks for presence.
+    -- all_bits: those of each level and all below it; the last can never be had.
     ladders AS
     (
         SELECT
@@ -17,7 +20,19 @@ WITH
             arraySort(step -> step.rank, groupArray(CAST(
                 (rank, level, window_days, grace_days, min_active_days, min_contributions, min_hosted_or_cocreated),
                 'Tuple(rank Int32, level String, days Int32, grace Int32, active Int32, contributed Int32, built Int32)'
-            ))) AS steps
+            ))) AS steps,
+            arrayMap(counted -> arrayFilter(demand -> demand.1 > 0, arrayMap(
+                step -> (
+                    [toInt32(greatest(step.active, step.contributed, step.built) = 0), step.active, step.contributed, step.built][counted],
+                    step.days,
+                    bitShiftLeft(toInt64(1), 4 * (step.rank - 1) + counted - 1)
+                ),
+                steps
+            )), [1, 2, 3, 4]) AS demands,
+            arrayPushBack(arrayMap(
+                step -> arraySum(demand -> if(demand.3 < bitShiftLeft(toInt64(1), 4 * step.rank), demand.3, 0), arrayFlatten(demands)),
+                steps
+            ), -1) AS all_bits
         FROM {db}.ladder_levels
         GROUP BY community_id
     ),
@@ -33,56 +48,49 @@ WITH
         FROM {db}.member_activity
         GROUP BY community_id, member_id
     ),
-    -- What each level asks for: (rank, days of what counts, how many, within how many days). Nothing means presence. A day is
-    -- there once an event, but not more often than any level asks for.
-    asked AS
+    -- The days that are counted, by what is counted: a day is there once an event, but not more often than any level asks for.
+    counted AS
     (
         SELECT
             *,
             max(greatest(present[-1], todays[community_id])) OVER (PARTITION BY community_id) AS today,
-            arraySort(arrayFlatten(arrayMap(c -> arrayResize([c.1], least(c.2, most), c.1), contributed))) AS contributions,
-            arraySort(arrayFlatten(arrayMap(b -> arrayResize([b.1], least(b.2, most), b.1), built))) AS buildings,
-            arrayFlatten(arrayMap(step -> arrayFilter(demand -> demand.3 > 0, [
-                (step.rank, active, step.active, step.days),
-                (step.rank, contributions, step.contributed, step.days),
-                (step.rank, buildings, step.built, step.days),
-                (step.rank, present, toInt32(greatest(step.active, step.contributed, step.built) = 0), step.days)
-            ]), steps)) AS demands
+            arrayZip([
+                present,
+                active,
+                arraySort(arrayFlatten(arrayMap(c -> arrayResize([c.1], least(c.2, most), c.1), contributed))),
+                arraySort(arrayFlatten(arrayMap(b -> arrayResize([b.1], least(b.2, most), b.1), built)))
+            ], demands) AS asked
         FROM members
         INNER JOIN ladders USING (community_id)
     ),
     -- From the n-th on, each event (or day) meets "n within w days" until w - 1 days after the one n - 1 places before it. These
-    -- spans ascend; those that touch are put together. Each demand is a bit: set on the first day of a span, unset after its last.
+    -- spans ascend; those that touch are put together. The bit of the demand is set on the first day, and unset after the last.
     met AS
     (
         SELECT
-            * EXCEPT (demands, contributions, buildings),
-            arraySort(arrayFlatten(arrayMap(
-                (spans, bit) -> arrayMap(
-                    chain -> [(chain[1].1, bit), (chain[-1].2 + 1, -bit)],
-                    arraySplit((span, before) -> span.1 > before.2 + 1, spans, arrayPopBack(arrayPushFront(spans, (0, 0))))
-                ),
-                arrayMap(demand -> arrayFilter(span -> span.2 >= span.1, arrayMap(
-                    (nth, first) -> (nth, first + demand.4 - 1),
-                    arraySlice(demand.2, demand.3),
-                    arraySlice(demand.2, 1, greatest(0, toInt32(length(demand.2)) - demand.3 + 1))
-                )), demands),
-                arrayMap(place -> bitShiftLeft(toInt64(1), place), range(length(demands))) AS bits
-            ))) AS switches,
-            -- The bits of each level and all below it; the last one can never be had.
-            arrayPushBack(
-                arrayMap(step -> arraySum((demand, bit) -> if(demand.1 <= step.rank, bit, 0), demands, bits), steps), -1
-            ) AS wanted
-        FROM asked
+            * EXCEPT (demands, asked),
+            arraySort(arrayFlatten(arrayMap(of -> arrayMap(demand -> arrayMap(
+                chain -> [(chain[1].1, demand.3), (chain[-1].2 + 1, -demand.3)],
+                arraySplit(
+                    (span, before) -> span.1 > before.2 + 1,
+                    arrayFilter(span -> span.2 >= span.1, arrayMap(
+                        (nth, first) -> (nth, first + demand.2 - 1),
+                        arraySlice(of.1, demand.1),
+                        arraySlice(of.1, 1, greatest(0, toInt32(length(of.1)) - demand.1 + 1))
+                    )) AS spans,
+                    arrayPopBack(arrayPushFront(spans, (0, 0)))
+                )
+            ), of.2), asked))) AS switches
+        FROM counted
     ),
     -- The highest level that is met together with all below it, from one change to the next.
     qualified AS
     (
         SELECT
-            * EXCEPT (switches, wanted),
+            * EXCEPT (switches, all_bits),
             arrayZip(
                 switches.1,
-                arrayMap(bits -> arrayFirstIndex(want -> bitAnd(bits, want) != want, wanted) - 1, arrayCumSum(switches.2))
+                arrayMap(bits -> arrayFirstIndex(needed -> bitAnd(bits, needed) != needed, all_bits) - 1, arrayCumSum(switches.2))
             ) AS by_switch,
             arrayFilter((at, next) -> at.1 != next.1, by_switch, arrayPopFront(arrayPushBack(by_switch, (0, 0)))) AS by_day,
             arrayFilter((at, before) -> at.2 != before.2, by_day, arrayPopBack(arrayPushFront(by_day, (0, 0)))) AS changes

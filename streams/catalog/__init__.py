@@ -15,7 +15,12 @@ from streams.catalog.metric import Metric, Relation
 ALL: tuple[Metric, ...] = (*activity.METRICS, *connection.METRICS, *rituals.METRICS, *ties.METRICS, *ladder.METRICS)
 """Every metric there is."""
 
-RELATIONS: tuple[Relation, ...] = (*pipeline.RELATIONS, *communities.RELATIONS, *connection.RELATIONS)
+RELATIONS: tuple[Relation, ...] = (
+    *pipeline.RELATIONS,
+    *communities.RELATIONS,
+    *connection.RELATIONS,
+    *ladder.RELATIONS,
+)
 """Every view that holds no metric of its own."""
 
 by_name: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in ALL})

@@ -26,13 +26,14 @@ RELATIONS: tuple[Relation, ...] = (
     Relation("value_terms", "Words and phrases that speak of a value of a community.", {}),
     Relation("value_acts", "What counts as acting on a value of a community.", {}),
     Relation("ladder_levels", "Steps from visitor to co-builder in a community, and what each asks for.", {}),
+    Relation("streak_rules", "What a streak of active days forgives in a community.", {}),
     Relation("holidays", "Local days on which less is expected of a community.", {}),
     Relation(
         "community_settings_history",
         "Every version of the settings of a community that was ever applied; of the defaults where its id is empty.",
         {
             "applied_at": "When they were applied, clock of the warehouse",
-            "parts": "Parts that changed: zone, name, rituals, values, ladder, holidays",
+            "parts": "Parts that changed: zone, name, rituals, values, ladder, streaks, holidays",
             "settings": "JSON object of what the community itself sets; empty when its settings were removed",
             "hash": "SHA-256 of `settings`, in hexadecimal",
             "complete": "0 when what depends on them was not told yet: apply the file again",

@@ -1,8 +1,8 @@
-"""The ladder: how far members have come from visitor to co-builder, how they move, and what holds them."""
+"""The ladder and streaks: how far members have come, how they move, what holds them, how steadily they take part."""
 
 from __future__ import annotations
 
-from streams.catalog.metric import Metric
+from streams.catalog.metric import Metric, Relation
 
 _STAY = {
     "level": "Level of the stay; away when not even the lowest is met any more",
@@ -181,5 +181,57 @@ METRICS: tuple[Metric, ...] = (
             "It falls when many join as participants, which is no loss: read it beside `members`.",
         ),
         reference="Orbit `gravity/measure`, whose four levels have these weights",
+    ),
+    Metric(
+        name="streaks",
+        title="Streaks",
+        words="How many days in a row a member took part, late nights, missed days and holidays forgiven.",
+        formula=(
+            "A day is kept by an engaged event on it, or by one in the first hours (3) of the next day, which cannot "
+            "begin a streak. A streak ends when more than the frozen days (1) in a row are missing; holidays of the "
+            "community are not missing."
+        ),
+        unit="days",
+        grain="community, member, streak",
+        view="streaks",
+        columns={
+            "first_day": "First day of the streak",
+            "last_day": "Last day that was kept",
+            "days": "Days that were kept",
+            "frozen_days": "Missing days and holidays between the first and the last day",
+            "alive": "1 while the next day can still prolong it",
+        },
+        caveats=(
+            "The hours of grace and the frozen days are in `streak_rules`, and communities set their own.",
+            "A day may be frozen again and again: whoever comes every other day has a streak, of half as many days.",
+            "A late event repairs a streak that was shown as ended.",
+        ),
+        reference="ours; daily.dev #1464, #1543 and #1612 say what goes wrong",
+    ),
+    Metric(
+        name="streaks_week",
+        title="Streaks of weeks",
+        words="How many weeks in a row a member took part.",
+        formula="A week is kept by a kept day, as for streaks. A missing week ends it, unless a holiday is in it.",
+        unit="weeks",
+        grain="community, member, streak",
+        view="streaks_week",
+        columns={
+            "first_week": "Monday of the first week of the streak",
+            "last_week": "Monday of the last week that was kept",
+            "weeks": "Weeks that were kept",
+            "frozen_weeks": "Missing weeks with a holiday between the first and the last week",
+            "alive": "1 while the next week can still prolong it",
+        },
+        caveats=("A late event repairs a streak that was shown as ended.",),
+        reference="ours, as streaks: most communities live by the week",
+    ),
+)
+
+RELATIONS: tuple[Relation, ...] = (
+    Relation(
+        "streak_days",
+        "The days of a member that count for streaks.",
+        {"kept_by_night": "1 when the day was kept only by an event in the first hours of the next day"},
     ),
 )

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from streams.communities.settings import Community
     from streams.processors.invalidations import Invalidation
 
-app = typer.Typer(no_args_is_help=True, help="Settings of communities: zone, rituals, values, ladder, holidays.")
+app = typer.Typer(
+    no_args_is_help=True, help="Settings of communities: zone, rituals, values, ladder, streaks, holidays."
+)
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="Settings as YAML; examples/communities.yml explains them.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object.")]
@@ -160,6 +162,9 @@ def _lines(name: str, said: Community) -> list[str]:
             f"active, {level.min_contributions} contributions, {level.min_hosted_or_cocreated} hosted or co-created; "
             f"grace {level.grace_days} days"
         )
+    if said.streaks:
+        grace, freeze = said.streaks.grace_hours, said.streaks.freeze_days
+        lines.append(f"  streaks   {grace} hours of grace, {freeze} days frozen")
     for day, title in said.holidays.items():
         lines.append(f"  holiday   {day} {title}")
     return lines if len(lines) > 1 else [f"{name}\n  (sets nothing)"]

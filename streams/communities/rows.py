@@ -77,6 +77,12 @@ def _ladder(settings: Settings) -> Iterator[Row]:
             yield community, level.level, rank, level.weight, level.window_days, *asks, level.grace_days
 
 
+def _streaks(settings: Settings) -> Iterator[Row]:
+    for community, said in settings.items():
+        if said.streaks:
+            yield community, said.streaks.grace_hours, said.streaks.freeze_days
+
+
 def _holidays(settings: Settings) -> Iterator[Row]:
     for community, said in settings.items():
         yield from ((community, day, name) for day, name in said.holidays.items())
@@ -126,6 +132,7 @@ TABLES: tuple[Table, ...] = (
         },
         _ladder,
     ),
+    Table("streak_rules", _COMMUNITY, {"grace_hours": pa.uint8(), "freeze_days": pa.uint8()}, _streaks),
     Table("holidays", {**_COMMUNITY, "day": pa.date32()}, {"name": pa.string()}, _holidays),
 )
 """Every table of settings, zones before the communities that name them."""

@@ -1,4 +1,4 @@
-"""What communities may set for themselves: zone, rituals, values, ladder and holidays."""
+"""What communities may set for themselves: zone, rituals, values, ladder, streaks and holidays."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from streams.topics.event import Id, Name, OptionalId
 DEFAULTS = ""
 """The community id under which defaults are stored."""
 
-Part = Literal["zone", "name", "rituals", "values", "ladder", "holidays"]
-PARTS: tuple[Part, ...] = ("zone", "name", "rituals", "values", "ladder", "holidays")
+Part = Literal["zone", "name", "rituals", "values", "ladder", "streaks", "holidays"]
+PARTS: tuple[Part, ...] = ("zone", "name", "rituals", "values", "ladder", "streaks", "holidays")
 """Parts of the settings, each of which a community has or takes from the defaults."""
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
@@ -141,7 +141,14 @@ def climbs(levels: tuple[Level, ...] | None) -> tuple[Level, ...] | None:
     return levels
 
 
-Ladder = Annotated[tuple[Level, ...] | None, Field(min_length=2, max_length=20), AfterValidator(climbs)]
+Ladder = Annotated[tuple[Level, ...] | None, Field(min_length=2, max_length=12), AfterValidator(climbs)]
+
+
+class Streaks(Section):
+    """What a streak of active days forgives; a missing holiday never ends one."""
+
+    grace_hours: int = Field(3, ge=0, le=12, description="an act this early in the day also keeps the day before")
+    freeze_days: int = Field(1, ge=0, le=30, description="missing days in a row that do not end a streak")
 
 
 class Community(Section):
@@ -153,6 +160,7 @@ class Community(Section):
     rituals: Mapping[Name, Ritual] = Field({}, description="rituals it declares, by the name check-ins carry")
     values: Mapping[Name, Value] = Field({}, description="what it holds dear, by name")
     ladder: Ladder = Field(None, description="levels from the lowest up")
+    streaks: Streaks | None = Field(None, description="what a streak of active days forgives")
     holidays: Mapping[date, Name] = Field({}, description="local days on which less is expected")
 
     @property
@@ -165,6 +173,7 @@ class Community(Section):
             "rituals": said["rituals"],
             "values": said["values"],
             "ladder": said["ladder"],
+            "streaks": said["streaks"],
             "holidays": said["holidays"],
         }
 
@@ -193,6 +202,7 @@ class CommunitySettings(Section):
 
 BUILT_IN = Community(
     zone="UTC",
+    streaks=Streaks(),
     # Weights: Orbit's gravity, 1, 4, 7 and 10 from its outermost level in; visitors are outside of it. Days and grace:
     # Discourse's trust levels (level 3: half of the days of 100; two weeks of grace), scaled to four weeks: two days
     # a week, three contributions a week; and something built every four weeks of a season.
@@ -209,5 +219,7 @@ BUILT_IN = Community(
 
 def with_built_in(defaults: Community) -> Community:
     """The defaults of a file, completed by what is built in."""
-    missing = {name: getattr(BUILT_IN, name) for name in ("zone", "ladder") if getattr(defaults, name) is None}
+    missing = {
+        name: getattr(BUILT_IN, name) for name in ("zone", "ladder", "streaks") if getattr(defaults, name) is None
+    }
     return defaults.model_copy(update=missing)

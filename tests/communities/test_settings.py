@@ -9,7 +9,7 @@ from pipeline import Lab
 
 from streams.communities.file import SettingsFault, parse
 from streams.communities.rows import TABLES
-from streams.communities.settings import BUILT_IN, PARTS, Community, CommunitySettings
+from streams.communities.settings import BUILT_IN, PARTS, Community, CommunitySettings, Streaks
 
 FULL = """
 defaults:
@@ -34,6 +34,7 @@ communities:
     ladder:
       - {level: guest, weight: 0}
       - {level: friend, weight: 2.5, window_days: 7, min_active_days: 2}
+    streaks: {freeze_days: 0}
     holidays:
       2026-02-17: 春节
   quiet:
@@ -49,6 +50,7 @@ def test_a_full_file_is_taken_as_it_is_meant() -> None:
     assert "0042" == tea.rituals["晨读"].host_id
     assert ("no", ("on",)) == (tea.values["slow"].terms[2], tea.values["slow"].acts.places)
     assert {date(2026, 2, 17): "春节"} == tea.holidays
+    assert Streaks(grace_hours=3, freeze_days=0) == tea.streaks
     assert ["guest", "friend"] == [level.level for level in tea.ladder or ()]
     assert Community() == settings.communities["quiet"]
 

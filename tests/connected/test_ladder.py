@@ -213,7 +213,7 @@ def lived(community: str, spells: list[tuple[str, int, int, int, str, int]]) -> 
 
 
 @settings(
-    max_examples=10,
+    max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
