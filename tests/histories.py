@@ -37,7 +37,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "check_in": {"ritual": "晨读"},
     "order": {"order_id": "o1", "status": "paid", "amount": "12.50", "currency": "CNY"},
     "review": {"product_id": "p1", "rating": 4},
-    "membership": {"action": "join"},
+    "membership": {"action": "join", "role": "host", "stage": "new"},
     "identity": {"action": "link", "linked_platform": "shop", "linked_account_id": "a1"},
     "moderation": {"action": "flag", "target_member_id": "m1", "flagged_kind": "bot"},
 }

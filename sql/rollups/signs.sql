@@ -39,6 +39,9 @@ WITH
             type = 'message' AND reply_to = '' AS begins,
             multiSearchAny(text, ['? ', '?\n', '？']) OR endsWith(text, '?') AS asks,
             if(type = 'message', lowerUTF8(text), '') AS lowered,
+            -- An invitation may state the role of whom it invites.
+            if(action = 'invite', '', role) AS own_role,
+            if(action = 'invite', '', stage) AS own_stage,
             multiSearchAny(lowered, [
                 'help', 'stuck', 'struggling', 'worried', 'anxious', 'lonely', 'sad', 'tired', 'exhausted', 'thank', 'thx',
                 'how', 'anyone', '求助', '帮帮', '救命', '难过', '焦虑', '崩溃', '好累', '压力', '孤独', '撑不住', '怎么',
@@ -54,7 +57,7 @@ WITH
                 community_id IN (SELECT community_id FROM {store}.value_terms FINAL), community_id, ''
             ) AS lexicon_of
         FROM {facts}
-        WHERE type IN ('message', 'check_in', 'order', 'review')
+        WHERE type IN ('message', 'check_in', 'order', 'review', 'membership')
     )
 SELECT
     community_id,
@@ -86,6 +89,8 @@ ARRAY JOIN arrayConcat(
     if(ritual != '', [('ritual', ritual)], []),
     if(place != '', [('place', place)], []),
     arrayMap(product -> ('product', product), products),
-    if(bought_together != '', [('group_buy', bought_together)], [])
+    if(bought_together != '', [('group_buy', bought_together)], []),
+    if(own_role != '', [('role', own_role)], []),
+    if(own_stage != '', [('stage', own_stage)], [])
 ) AS sign
 GROUP BY ALL

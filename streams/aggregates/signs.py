@@ -1,4 +1,4 @@
-"""Signs of belonging: what members' events speak of, ask for, thank for, attend and buy."""
+"""Signs of belonging: what members' events speak of, ask for, thank for, attend, buy, and say they are."""
 
 from streams.aggregates.aggregate import Aggregate
 

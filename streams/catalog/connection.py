@@ -178,6 +178,56 @@ METRICS: tuple[Metric, ...] = (
         reference="CHAOSS: contributor absence factor, with its 50 %; LFX takes 51 %",
     ),
     Metric(
+        name="breadth",
+        title="Breadth",
+        words="How many kinds of members take part: whether a community is one crowd or many.",
+        formula=(
+            "The exp of the Shannon entropy of role x stage x platform among members engaged in the period: as many "
+            "equally large segments would be as diverse. A member has the role and stage last said of them, and the "
+            "platform of most of their engaged events."
+        ),
+        unit="segments",
+        grain="community",
+        view="breadth",
+        also=("breadth_at",),
+        columns={
+            "breadth": "Effective number of segments, from 1 to `segments`; NULL when there are few members",
+            "modal_share": "Share of the largest segment; NULL when there are few members",
+            "segments": "Segments with a member in them; NULL when there are few members",
+            "members": "Engaged members of the period: n",
+            "days": "Length of the period, whose last day is that of the moment; the plain view takes 28",
+        },
+        caveats=(
+            _AT,
+            "Of 1 to 4 members nothing is said: NULL (`metrics.smallest_cohort`).",
+            "Where platforms publish neither role nor stage it is the breadth of platforms alone.",
+        ),
+        reference="Hill number of order 1: Hill 1973, Diversity and evenness; Jost 2006, Entropy and diversity",
+    ),
+    Metric(
+        name="engaged_by_segment",
+        title="Engaged members by segment",
+        words="What breadth is made of: how many engaged members have which role and stage, on which platform.",
+        formula="Members engaged in the period by role, stage and platform, each in one segment, as in breadth.",
+        unit="members",
+        grain="community, role, stage, platform",
+        view="engaged_by_segment",
+        also=("engaged_by_segment_at",),
+        columns={
+            "role": "Role last said of the members; empty when never said",
+            "stage": "Stage last said of the members; empty when never said",
+            "platform": "Platform of most of their engaged events",
+            "members": "Engaged members of the segment; NULL when there are few",
+            "days": "Length of the period, whose last day is that of the moment; the plain view takes 28",
+        },
+        caveats=(
+            _AT,
+            "Counts of 1 to 4 members are withheld: NULL (`metrics.smallest_cohort`).",
+            "Withholding keeps people out of reports; it is no access control: member_activity names every member.",
+        ),
+        reference="ours: the dimensions that memberships state",
+    ),
+    Metric(
         name="burstiness",
         title="Burstiness",
         words="Whether a community talks evenly or in bursts with long silences between them.",
@@ -241,6 +291,11 @@ RELATIONS: tuple[Relation, ...] = (
         "community_today",
         "The local date of every community at the watermark: the day that is going on, as far as the facts have come.",
         {"today": "Local date; days before it are over"},
+    ),
+    Relation(
+        "engaged_members_at",
+        "Members engaged in a number of days that end with that of a moment, with role, stage and busiest platform.",
+        {},
     ),
     Relation("community_today_at", "The local date of every community at a moment.", {}),
 )

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import known_answer as known
 import pytest
 import reading_circle
+from conftest import EXACT
 from folds import in_world
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,7 +24,6 @@ from pipeline import Lab, Log
 from streams.communities.rows import TABLES
 from streams.communities.settings import Community
 from streams.migrations import migrate
-from streams.settings import MetricsSettings
 
 pytestmark = pytest.mark.connected
 
@@ -105,9 +105,9 @@ def circle(told: Lab) -> Lab:
 @pytest.fixture
 def bots_count(tea: Lab) -> Iterator[Lab]:
     """The same with the switch set to humans and bots."""
-    migrate(tea.warehouse, metrics=MetricsSettings(counted_actor_kinds=("human", "bot")))
+    migrate(tea.warehouse, metrics=EXACT.model_copy(update={"counted_actor_kinds": ("human", "bot")}))
     yield tea
-    migrate(tea.warehouse)
+    migrate(tea.warehouse, metrics=EXACT)
 
 
 def activity(lab: Lab) -> Rows:
@@ -219,6 +219,19 @@ def test_absence_factor_of_a_month(tea: Lab) -> None:
     )
 
 
+def test_breadth_of_a_week_of_tea(tea: Lab) -> None:
+    # ann joined as a member and takes part on wechat, so does cy, of whom nothing was said; bo has four orders and
+    # reviews in the shop and four messages, reactions and check-ins on wechat, which is the greater name.
+    assert {("member", "", "wechat"): (1,), ("", "", "wechat"): (2,)} == ask(
+        tea, "engaged_by_segment", known.TEA, "role, stage, platform", "members"
+    )
+    [(breadth, share, segments, members)] = ask(
+        tea, "breadth", known.TEA, "days", "breadth, modal_share, segments, members"
+    ).values()
+    # Shares of 1/3 and 2/3: exp(1/3 ln 3 + 2/3 ln 3/2) = 3 / 2^(2/3).
+    assert (pytest.approx(3 / 2 ** (2 / 3)), pytest.approx(2 / 3), 2, 3) == (breadth, share, segments, members)
+
+
 def test_burstiness_of_a_member(tea: Lab) -> None:
     # ann engaged at 00:00:30, 00:01:00.5 and 09:30 of Monday.
     end = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -274,6 +287,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "check_in": {"ritual": "run"},
     "membership": {"action": "join"},
 }
+ROLES, STAGES = st.sampled_from(["", "host", "member"]), st.sampled_from(["", "new"])
 # Days that begin before, with and after those of UTC; New York changes its clocks within the five months.
 ZONES = {"tea": "UTC", "run": "America/New_York", "art": "Asia/Shanghai", "dog": "Asia/Kolkata"}
 CLOCKS = st.sampled_from(
@@ -304,6 +318,7 @@ def lives(draw: st.DrawFn) -> Life:
                 "member_id": member,
                 "occurred_at": moment.isoformat(timespec="milliseconds"),
                 **FAMILIES[family],
+                **({"role": draw(ROLES), "stage": draw(STAGES)} if family == "membership" else {}),
             }
         )
 
@@ -380,6 +395,12 @@ def of_moment(moment: datetime) -> dict[View, Callable[[Connection], dict[Any, A
         (f"members_at_risk_at{at(moment)}", "rank", risk): lambda of: dict(
             enumerate(of.at_risk(of.date_of(moment)), 1)
         ),
+        (f"breadth_at{at(moment, days=28)}", "days", "breadth, modal_share, segments, members"): lambda of: {
+            days: numbers for days in [28] if (numbers := of.breadth(moment, days))
+        },
+        (f"engaged_by_segment_at{at(moment, days=28)}", "role, stage, platform", "members"): lambda of: {
+            segment: (members,) for segment, members in of.segments(moment, 28).items()
+        },
         (f"burstiness_at{at(moment, days=28)}", "days", "gaps, burstiness"): lambda of: {
             days: numbers for days in [28] if (numbers := of.burstiness(moment, four_weeks))
         },

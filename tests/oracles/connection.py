@@ -68,6 +68,15 @@ class Absence(NamedTuple):
     contributions: int
 
 
+class Breadth(NamedTuple):
+    """How diverse the engaged are."""
+
+    breadth: float
+    modal_share: float
+    segments: int
+    members: int
+
+
 class AtRisk(NamedTuple):
     """Why a member is on the list."""
 
@@ -240,6 +249,36 @@ class Connection:
                     )
                 )
         return sorted(found, key=lambda one: (-one.messages, -one.last_at.timestamp(), one.member_id))
+
+    def segments(self, at: datetime, length: int) -> Counter[tuple[str, str, str]]:
+        """(role, stage, platform) -> members engaged in some days, the last of which contains a moment."""
+        today = self.date_of(at)
+        busy: dict[str, Counter[str]] = defaultdict(Counter)
+        for day, fact in self.dated:
+            if fact["type"] in TAKING_PART and 0 <= (today - day).days < length:
+                busy[fact["member_id"]][fact["platform"]] += 1
+
+        def said(member: str, what: str) -> str:
+            told = [
+                (self.time_of(fact), fact[what])
+                for fact in self.facts
+                if (fact["type"], fact["member_id"]) == ("membership", member)
+                if fact["action"] != "invite" and fact.get(what) and self.time_of(fact) <= at
+            ]
+            return max(told, default=(at, ""))[1]
+
+        return Counter(
+            (said(member, "role"), said(member, "stage"), max(platforms, key=lambda name: (platforms[name], name)))
+            for member, platforms in busy.items()
+        )
+
+    def breadth(self, at: datetime, length: int) -> Breadth | None:
+        """Of those segments; None when nobody was engaged."""
+        parts = self.segments(at, length)
+        members = sum(parts.values())
+        if not members:
+            return None
+        return Breadth(effective_number(parts.values()), max(parts.values()) / members, len(parts), members)
 
     def burstiness(self, at: datetime, length: timedelta, member: str = "") -> tuple[int, float | None] | None:
         """Number of gaps between engaged events of (at - length, at], of one member or all, and their burstiness.

@@ -1,4 +1,4 @@
-"""Signs of belonging in plain Python: what each corrected fact speaks of, asks for, thanks for, attends or buys.
+"""Signs of belonging in plain Python: what each corrected fact speaks of, asks for, thanks for, attends, buys or is.
 
 Shares no code with `streams`. Texts are cut into words character by character, terms are looked for among them.
 """
@@ -80,6 +80,8 @@ def signs(fact: Event, lexicon: Lexicon) -> Iterator[tuple[str, str]]:
         yield from (("product", product) for product in sorted(set(products)) if product)
         if fact.get("kind") == "group_buy" and fact["status"] in ("paid", "fulfilled"):
             yield "group_buy", fact["order_id"]
+    elif fact["type"] == "membership" and fact["action"] in ("join", "leave"):
+        yield from ((kind, fact[kind]) for kind in ("role", "stage") if fact.get(kind))
 
 
 def stored_rows(
