@@ -123,6 +123,6 @@ INSERT INTO {store}.communities (community_id, zone, version) VALUES ('', 'UTC',
 INSERT INTO {store}.ladder_levels VALUES
     ('', 'visitor', 1, 0, 28, 0, 0, 0, 14, 0, 0),
     ('', 'participant', 2, 1, 28, 1, 0, 0, 14, 0, 0),
-    ('', 'regular', 3, 4, 28, 8, 0, 0, 14, 0, 0),
+    ('', 'regular', 3, 4, 28, 4, 0, 0, 14, 0, 0),
     ('', 'contributor', 4, 7, 28, 0, 12, 0, 14, 0, 0),
     ('', 'co-builder', 5, 10, 84, 0, 0, 3, 14, 0, 0);

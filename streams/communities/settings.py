@@ -204,12 +204,13 @@ BUILT_IN = Community(
     zone="UTC",
     streaks=Streaks(),
     # Weights: Orbit's gravity, 1, 4, 7 and 10 from its outermost level in; visitors are outside of it. Days and grace:
-    # Discourse's trust levels (level 3: half of the days of 100; two weeks of grace), scaled to four weeks: two days
-    # a week, three contributions a week; and something built every four weeks of a season.
+    # Discourse's trust levels (days visited of the last 100; two weeks of grace), but milder, since many communities
+    # live by the week: once a week for four weeks, three contributions a week, and something built every four weeks of
+    # a season.
     ladder=(
         Level(level="visitor", weight=0, window_days=28),
         Level(level="participant", weight=1, window_days=28, min_active_days=1),
-        Level(level="regular", weight=4, window_days=28, min_active_days=8),
+        Level(level="regular", weight=4, window_days=28, min_active_days=4),
         Level(level="contributor", weight=7, window_days=28, min_contributions=12),
         Level(level="co-builder", weight=10, window_days=84, min_hosted_or_cocreated=3),
     ),

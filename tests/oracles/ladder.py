@@ -33,7 +33,7 @@ class Step(NamedTuple):
 STEPS = (
     Step("visitor", 0, 28),
     Step("participant", 1, 28, active=1),
-    Step("regular", 4, 28, active=8),
+    Step("regular", 4, 28, active=4),
     Step("contributor", 7, 28, contributions=12),
     Step("co-builder", 10, 84, built=3),
 )
@@ -153,7 +153,12 @@ def ladder(
     acts: dict[Member, list[tuple[date, str]]] = defaultdict(list)
     for fact in facts:
         acts[fact["community_id"], fact["member_id"]].append((day_of(fact), fact["type"]))
-    return {member: climb(Life(of_member, today[member[0]]), steps) for member, of_member in acts.items()}
+    # So long after the last act nothing can change any more.
+    silence = (max(step.window for step in steps) + max(step.grace for step in steps) + 7) * DAY
+    return {
+        member: climb(Life(of_member, min(today[member[0]], max(day for day, _ in of_member) + silence)), steps)
+        for member, of_member in acts.items()
+    }
 
 
 def level_on(stays: Sequence[Stay], day: date) -> Stay | None:
@@ -187,6 +192,40 @@ def gravity(moves: Mapping[Move, int], steps: Sequence[Step] = STEPS) -> dict[tu
         if weights.get(level):
             found[community, week] += [weights[level] ** 2] * members
     return {week: (len(squares), Fraction(sum(squares), len(squares))) for week, squares in found.items()}
+
+
+def steps_of(
+    moves: Mapping[Move, int], steps: Sequence[Step] = STEPS
+) -> dict[tuple[str, date, str], tuple[int, int, int, int, Fraction | None, bool]]:
+    """(community, week, level) -> members that began the week on it, those that went up, held it, went down, the share
+    of ups over twelve weeks (None for the highest level and where nobody was), and whether it is the lowest of these.
+    """
+    rank = {"": -1, "away": 0, **{step.level: n for n, step in enumerate(steps, start=1)}}
+    found = {}
+    for community, week in {move[:2] for move in moves}:
+        shares = {}
+        for level in [step.level for step in steps]:
+            of_level = {
+                (monday, rank[to] - rank[level]): n
+                for (place, monday, source, to), n in moves.items()
+                if place == community and source == level and timedelta(0) <= week - monday < 12 * 7 * DAY
+            }
+            now = [
+                sum(n for (monday, by), n in of_level.items() if monday == week and sign(by) == way)
+                for way in (1, 0, -1)
+            ]
+            everybody, up = sum(of_level.values()), sum(n for (_, by), n in of_level.items() if by > 0)
+            share = None if level == steps[-1].level or not everybody else Fraction(up, everybody)
+            shares[level] = (sum(now), *now, share)
+        lowest = min((share for *_, share in shares.values() if share is not None), default=None)
+        for level, numbers in shares.items():
+            found[community, week, level] = (*numbers, numbers[-1] is not None and numbers[-1] == lowest)
+    return found
+
+
+def sign(number: int) -> int:
+    """1, 0 or -1."""
+    return (number > 0) - (number < 0)
 
 
 def dwell(
