@@ -85,3 +85,31 @@ def test_nothing_is_withheld_when_the_smallest_cohort_is_one(choir: Lab) -> None
     assert {family: (2 * members, members) for family, members in SEGMENTS.items()} == asked(
         choir, "activity_day_by_segment"
     )
+
+
+def test_segments_of_few_members_are_withheld_and_of_few_members_no_breadth_is_told(by_default: Lab) -> None:
+    # The band: five members on discord, one on forum. The quartet: four, on two platforms.
+    for community, platforms in {"band": "dddddf", "quartet": "ddff"}.items():
+        for number, platform in enumerate(platforms):
+            by_default.warehouse.command(
+                "INSERT INTO {store}.member_day "
+                "(community_id, start, member_id, family, platform, actor_kind, events, first_at, last_at, version) "
+                f"VALUES ('{community}', '{DAY}', '{number}', 'message', '{platform}', 'human', 2, '{DAY}', '{DAY}', 1)"
+            )
+            by_default.warehouse.command(
+                "INSERT INTO {store}.activity_day (community_id, start, family, platform, actor_kind, events, version) "
+                f"VALUES ('{community}', '{DAY}', 'message', '{platform}', 'human', 2, 1)"
+            )
+    moment = f"(at = '{DAY} 12:00:00', days = 28)"
+    assert [("band", "d", 5), ("band", "f", None), ("quartet", "d", None), ("quartet", "f", None)] == (
+        by_default.warehouse.rows(
+            f"SELECT community_id, platform, members FROM {{db}}.engaged_by_segment_at{moment} ORDER BY ALL"
+        )
+    )
+    [band, quartet] = by_default.warehouse.rows(
+        f"SELECT community_id, round(breadth, 6), modal_share, segments, members FROM {{db}}.breadth_at{moment} "
+        "ORDER BY community_id"
+    )
+    # exp(5/6 ln 6/5 + 1/6 ln 6) = 6 / 5^(5/6).
+    assert ("band", round(6 / 5 ** (5 / 6), 6), 5 / 6, 2, 6) == band
+    assert ("quartet", None, None, None, 4) == quartet
