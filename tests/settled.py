@@ -15,13 +15,19 @@ from streams.communities.settings import Community
 RECEIVED_MS = int(datetime(2026, 3, 5, tzinfo=UTC).timestamp() * 1000)
 
 
-def deliver(lab: Lab, events: Iterable[dict[str, Any]]) -> None:
-    """Publish contract events and let a worker do all there is to do."""
+def deliver(lab: Lab, events: Iterable[dict[str, Any]], watermark: datetime | None = None) -> None:
+    """Publish contract events and let a worker do all there is to do; then everything up to the watermark has come."""
     log = Log()
     for event in events:
         key = f"{event['community_id']}/{event['member_id']}".encode()
         log.append(lab.topic(event["type"]), key, json.dumps(event).encode(), RECEIVED_MS)
     lab.drain(log, 20_000)
+    if watermark:
+        lab.warehouse.command(
+            "INSERT INTO {store}.progress (topic, partition, watermark, offset, lag, updated_at) "
+            "SELECT 'all', 0, {at:DateTime64(3, 'UTC')}, 0, 0, now64(3)",
+            {"at": watermark},
+        )
 
 
 def declare(lab: Lab, community: str, settings: Community) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
 
@@ -157,6 +157,78 @@ def divergence(share: float, luck: float) -> float:
     """Relative entropy of two coins."""
     parts = [(share, luck), (1 - share, 1 - luck)]
     return sum(p * math.log(p / q) for p, q in parts if p)
+
+
+class Occurrence(NamedTuple):
+    """One date of one ritual; `regulars` and `habit_rate` from the fourth on that anybody came to."""
+
+    attendees: int
+    eligible: int
+    regulars: int | None
+    habit_rate: float | None
+    host_id: str
+
+
+class Declared(NamedTuple):
+    """What a community declares of a ritual: on which of its days it is due, and who hosts it."""
+
+    due: Callable[[date], bool]
+    host_id: str
+
+
+def occurrences(
+    facts: list[Event], declared: dict[str, Declared], today: date, zone: tzinfo = UTC
+) -> dict[tuple[str, str, date], Occurrence]:
+    """(source, ritual, local day) -> who came, of all facts of one community."""
+    humans = [fact for fact in facts if fact.get("actor_kind", "human") == "human"]
+    arrivals: dict[tuple[str, str], dict[date, dict[str, datetime]]] = defaultdict(lambda: defaultdict(dict))
+    engaged: dict[date, set[str]] = defaultdict(set)
+    rituals = inferred(attendance(facts, zone), today)
+    for fact in humans:
+        at = datetime.fromisoformat(fact["occurred_at"]).astimezone(zone)
+        if fact["type"] in ("message", "reaction", "check_in", "order", "review"):
+            engaged[at.date()].add(fact["member_id"])
+        named = [("named", fact["ritual"])] if fact.get("ritual") else []
+        if fact["type"] in ("message", "check_in"):
+            named += [
+                ("inferred", name)
+                for (month, name), ritual in rituals.items()
+                if month == at.date().replace(day=1) and due_by_name(name, at.date())
+                and ritual.from_hour <= at.hour < ritual.from_hour + ritual.hours
+            ]
+        for ritual in named:
+            there = arrivals[ritual][at.date()]
+            there[fact["member_id"]] = min(at, there.get(fact["member_id"], at))
+    found: dict[tuple[str, str, date], Occurrence] = {}
+    for (source, name), days in arrivals.items():
+        said = declared.get(name) if source == "named" else None
+        latest: list[set[str]] = []
+        for day in sorted(days):
+            latest = [*latest, set(days[day])][-4:]
+            everybody = set().union(*latest)
+            often = [member for member in everybody if sum(member in group for group in latest) >= 3]
+            opener = min(days[day], key=lambda member: (days[day][member], member))
+            ready = len([other for other in days if other <= day]) >= 4
+            found["declared" if said else source, name, day] = Occurrence(
+                len(days[day]),
+                len(set().union(*(engaged[day - timedelta(days=n)] for n in range(28)))),
+                len(often) if ready else None,
+                len(often) / len(everybody) if ready else None,
+                said.host_id if said and said.host_id else opener,
+            )
+        for day in (min(days) + timedelta(days=n) for n in range((today - min(days)).days)):
+            missed = said.due(day) if said else source == "inferred" and (day.replace(day=1), name) in rituals
+            if missed and day not in days and (said or due_by_name(name, day)):
+                eligible = len(set().union(*(engaged[day - timedelta(days=n)] for n in range(28))))
+                found["declared" if said else source, name, day] = Occurrence(0, eligible, None, None, "")
+    return found
+
+
+def due_by_name(name: str, day: date) -> bool:
+    """Whether an inferred ritual is due on a day, told by its name."""
+    slot = name.rpartition(" ")[0]
+    cadences = ("day", "week", "month", "nth")
+    return any(slot == ("daily" if each == "day" else name_of(slot_of(day, each), each)) for each in cadences)
 
 
 def name_of(slot: Any, cadence: str) -> str:

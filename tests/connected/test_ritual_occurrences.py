@@ -1,0 +1,123 @@
+"""Occurrences of rituals: who came, of how many, out of habit, and for whom; by hand and against a plain fold."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from oracles import rituals as oracle
+from pipeline import Lab
+from settled import declare, deliver
+
+from streams.communities.settings import Community, Ritual
+
+pytestmark = pytest.mark.connected
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+TODAY = date(2024, 3, 20)
+WATERMARK = datetime(2024, 3, 20, 1, tzinfo=UTC)
+CLUB = "club"
+
+Event = dict[str, Any]
+
+
+def event(number: int, family: str, member: str, at: datetime, **rest: Any) -> Event:
+    return {
+        "event_id": f"e{number}",
+        "type": family,
+        "platform": "chat",
+        "community_id": CLUB,
+        "member_id": member,
+        "occurred_at": at.isoformat(),
+        **rest,
+    }
+
+
+def history() -> list[Event]:
+    """Eleven weeks: reading on Tuesdays at 7 in Shanghai, still Monday in UTC; a walk now and then; talk on Fridays at 20."""
+    chance = random.Random(3)
+    acts: list[tuple[str, str, datetime, dict[str, Any]]] = []
+    for week in range(11):
+        tuesday = datetime(2024, 1, 2, 7, tzinfo=SHANGHAI) + timedelta(weeks=week)
+        for minute, member in enumerate(["ann", "bo", "cy", "dee", "eve"]):
+            # Nobody reads in the sixth week, and from the eighth on only ann and bo.
+            if week != 5 and (week < 7 or member in ("ann", "bo")):
+                acts.append(("check_in", member, tuesday + timedelta(minutes=minute), {"ritual": "reading"}))
+            if chance.random() < 0.3:
+                acts.append(("check_in", member, tuesday + timedelta(days=2, minutes=9 - minute), {"ritual": "walk"}))
+            if chance.random() < 0.9:
+                acts.append(("message", member, tuesday + timedelta(days=3, hours=13, minutes=minute), {"text": ""}))
+        acts.append(("reaction", f"guest{week}", tuesday + timedelta(days=1), {"target_id": "e0", "reaction": "x"}))
+        acts.append(("check_in", "robot", tuesday, {"ritual": "reading", "actor_kind": "bot"}))
+    return [event(number, family, member, at, **rest) for number, (family, member, at, rest) in enumerate(acts)]
+
+
+@pytest.fixture(scope="module")
+def club(lab: Lab) -> Lab:
+    reading = Ritual.model_validate({"every": "week", "weekdays": ("tuesday",), "at": "07:00", "host_id": "ann"})
+    declare(lab, CLUB, Community(zone="Asia/Shanghai", rituals={"reading": reading}))
+    deliver(lab, history(), WATERMARK)
+    return lab
+
+
+def stored(lab: Lab) -> dict[tuple[str, str, date], oracle.Occurrence]:
+    rows = lab.warehouse.rows(
+        "SELECT source, ritual, day, attendees, eligible, regulars, habit_rate, host_id, turnout, settled "
+        f"FROM {{db}}.ritual_occurrences WHERE community_id = '{CLUB}'"
+    )
+    assert len(rows) == len({row[:3] for row in rows})
+    for row in rows:
+        assert row[8] == pytest.approx(row[3] / row[4])
+        assert row[9] == (row[2] < TODAY)
+    return {row[:3]: oracle.Occurrence(*row[3:8]) for row in rows}
+
+
+def test_occurrences_are_those_of_the_plain_fold(club: Lab) -> None:
+    declared = {"reading": oracle.Declared(lambda day: day.weekday() == 1, "ann")}
+    expected = oracle.occurrences(history(), declared, TODAY, SHANGHAI)
+    actual = stored(club)
+    assert expected == actual
+    assert {"declared", "named", "inferred"} == {source for source, _, _ in actual}
+    assert {"Friday 20:00", "Tuesday 07:00"} <= {ritual for source, ritual, _ in actual if source == "inferred"}
+
+
+def test_turnout_and_habits_of_a_declared_ritual_by_hand(club: Lab) -> None:
+    reading = {day: numbers for (source, _, day), numbers in stored(club).items() if source == "declared"}
+    assert [date(2024, 1, 2) + timedelta(weeks=n) for n in range(12)][:11] == sorted(reading)[:11]
+    # The fourth: all five have come to all four. The sixth: nobody came. The seventh: it does not break the habit.
+    assert (5, 5) == reading[date(2024, 1, 23)][0::2][:2]
+    assert (0, None, None, "") == tuple(reading[date(2024, 2, 6)][n] for n in (0, 2, 3, 4))
+    assert (5, 5, 1.0, "ann") == tuple(reading[date(2024, 2, 13)][n] for n in (0, 2, 3, 4))
+    # The eighth: two came; the last four are weeks 4, 5, 7 and 8: all five still came to three of them.
+    assert (2, 5, 1.0) == reading[date(2024, 2, 20)][0:1] + reading[date(2024, 2, 20)][2:4]
+    # The ninth: weeks 5, 7, 8, 9: only ann and bo have three.
+    assert (2, 2, 0.4) == reading[date(2024, 2, 27)][0:1] + reading[date(2024, 2, 27)][2:4]
+    # Eligible: the five, and a guest of each of the four weeks so far.
+    assert 8 == reading[date(2024, 1, 23)].eligible
+
+
+def test_how_much_a_ritual_hangs_on_its_host(club: Lab) -> None:
+    [reading] = club.warehouse.rows(
+        "SELECT occurrences, hosts, main_host, host_dependence, absence_factor, attendees_with_main, "
+        "attendees_without_main FROM {db}.ritual_hosts WHERE community_id = 'club' AND source = 'declared'"
+    )
+    assert (10, 1, "ann", 1.0, 1, pytest.approx((6 * 5 + 4 * 2) / 10), None) == reading
+    hosted: dict[str, list[int]] = {}
+    for (_source, ritual, _), numbers in stored(club).items():
+        if ritual == "walk" and numbers.attendees:
+            hosted.setdefault(numbers.host_id, []).append(numbers.attendees)
+    main = min(hosted, key=lambda host: (-len(hosted[host]), host))
+    total = sum(map(len, hosted.values()))
+    counts = sorted(map(len, hosted.values()), reverse=True)
+    absence = next(k for k in range(1, 10) if 2 * sum(counts[:k]) >= total)
+    others = [heads for host, all_heads in hosted.items() if host != main for heads in all_heads]
+    [walk] = club.warehouse.rows(
+        "SELECT occurrences, hosts, main_host, host_dependence, absence_factor, attendees_with_main, "
+        "attendees_without_main FROM {db}.ritual_hosts WHERE community_id = 'club' AND ritual = 'walk'"
+    )
+    with_main, without = sum(hosted[main]) / len(hosted[main]), sum(others) / len(others)
+    share = len(hosted[main]) / total
+    assert (total, len(hosted), main, share, absence, with_main, without) == pytest.approx(walk)
