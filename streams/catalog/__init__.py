@@ -20,6 +20,7 @@ RELATIONS: tuple[Relation, ...] = (
     *communities.RELATIONS,
     *connection.RELATIONS,
     *ladder.RELATIONS,
+    *rituals.RELATIONS,
 )
 """Every view that holds no metric of its own."""
 

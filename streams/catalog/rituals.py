@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from streams.catalog.metric import Metric
+from streams.catalog.metric import Metric, Relation
+
+_SOURCE = "declared in the settings; named by check-ins alone; or inferred"
 
 METRICS: tuple[Metric, ...] = (
     Metric(
@@ -70,5 +72,94 @@ METRICS: tuple[Metric, ...] = (
             "ours: no system found infers rituals. Markov's inequality bounds one date, whatever the distribution of "
             "attendance; Chernoff's bound all dates of a slot; Bonferroni's all slots"
         ),
+    ),
+    Metric(
+        name="ritual_turnout",
+        title="Turnout and habits of rituals",
+        words=(
+            "Each date of each ritual: how many came, what share of those who could have, and how many of them keep "
+            "coming."
+        ),
+        formula=(
+            "Turnout = `attendees` / `eligible`. Attendees checked in at the ritual that day; at an inferred ritual "
+            "they wrote or checked in in its hours. Eligible are the members engaged in the 28 days that end with the "
+            "date. `regulars` came to at least 3 of the last 4 occurrences that anybody came to, this one included; "
+            "`habit_rate` = `regulars` / all who came to any of the 4."
+        ),
+        unit="share",
+        grain="community, source, ritual, day",
+        view="ritual_occurrences",
+        columns={
+            "source": _SOURCE,
+            "ritual": "Its name, in the settings, in check-ins or made of its slot",
+            "attendees": "Members who came",
+            "eligible": "Members engaged in the 28 days that end with the date",
+            "turnout": "Share of the eligible who came",
+            "regulars": "Members who came to 3 or 4 of the last 4; NULL before the fourth and when nobody came",
+            "habit_rate": "Share of regulars among all who came to any of the last 4",
+            "host_id": "Who hosts it by the settings, else who came first; empty when nobody came",
+        },
+        caveats=(
+            "A check-in at a ritual counts for its day, whatever the hour.",
+            "Dates without anybody are known of declared and inferred rituals only, from their first occurrence on.",
+            "One occasion may be there twice: as check-ins name it, and as it was inferred from them.",
+            "An empty date breaks no habit: the last 4 are those that took place.",
+        ),
+        reference="ours: no system found has it; shares of members as in Discourse's trust levels (days visited)",
+    ),
+    Metric(
+        name="host_dependence",
+        title="Host dependence of rituals",
+        words="How much a ritual hangs on one host: would it take place, and would people come, without them?",
+        formula=(
+            "Over the last 26 occurrences that anybody came to: `host_dependence` = share that the most frequent host "
+            "hosted. `absence_factor` = smallest number of hosts that together hosted at least half."
+        ),
+        unit="share",
+        grain="community, source, ritual",
+        view="ritual_hosts",
+        columns={
+            "source": _SOURCE,
+            "ritual": "Its name, in the settings, in check-ins or made of its slot",
+            "since": "First of the occurrences that are looked at",
+            "until": "Last of them",
+            "occurrences": "How many they are, 26 at the most",
+            "hosts": "Distinct hosts",
+            "main_host": "Who hosted most of them; of equals the first by id",
+            "hosted_by_main": "Occurrences with the main host",
+            "host_dependence": "Share of occurrences with the main host",
+            "absence_factor": "Fewest hosts that hosted at least half of the occurrences",
+            "attendees_with_main": "Mean attendance when the main host hosts",
+            "attendees_without_main": "Mean attendance when another does; NULL when nobody else did",
+        },
+        caveats=("Where no host is declared, whoever came first is taken for the host.",),
+        reference="CHAOSS Contributor Absence Factor, of hosting; at least 50 %",
+    ),
+)
+
+RELATIONS: tuple[Relation, ...] = (
+    Relation(
+        "ritual_check_ins",
+        "Who checked in at which ritual on which local day, and when first.",
+        {"ritual": "As check-ins name it", "arrived_at": "First check-in of the day at it"},
+    ),
+    Relation(
+        "ritual_roll",
+        "Who came to which ritual on which local day, and past dates on which it was due: those without a member.",
+        {
+            "source": "named by check-ins, or inferred",
+            "ritual": "Its name",
+            "member_id": "Member who came; empty for a date on which the ritual was due",
+            "arrived_at": "First event of the member in it; 1970 without a member",
+        },
+    ),
+    Relation(
+        "ritual_attendance",
+        "Who came to which ritual on which local day, and when first.",
+        {
+            "source": "named by check-ins, or inferred",
+            "ritual": "Its name",
+            "arrived_at": "First event of the member in it",
+        },
     ),
 )

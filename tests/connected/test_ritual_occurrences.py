@@ -37,7 +37,7 @@ def event(number: int, family: str, member: str, at: datetime, **rest: Any) -> E
 
 
 def history() -> list[Event]:
-    """Eleven weeks: reading on Tuesdays at 7 in Shanghai, still Monday in UTC; a walk now and then; talk on Fridays at 20."""
+    """Eleven weeks: reading on Tuesdays at 7 in Shanghai, Monday in UTC; a walk now and then; Fridays at 20."""
     chance = random.Random(3)
     acts: list[tuple[str, str, datetime, dict[str, Any]]] = []
     for week in range(11):

@@ -193,7 +193,8 @@ def occurrences(
             named += [
                 ("inferred", name)
                 for (month, name), ritual in rituals.items()
-                if month == at.date().replace(day=1) and due_by_name(name, at.date())
+                if month == at.date().replace(day=1)
+                and due_by_name(name, at.date())
                 and ritual.from_hour <= at.hour < ritual.from_hour + ritual.hours
             ]
         for ritual in named:
