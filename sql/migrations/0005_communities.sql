@@ -81,7 +81,7 @@ CREATE TABLE IF NOT EXISTS {store}.ladder_levels
     window_days             UInt16                  COMMENT 'Local days, today included, over which the rest is counted',
     min_active_days         UInt16                  COMMENT 'Days with an engaged event that the level asks for',
     min_contributions       UInt32                  COMMENT 'Contributing events that the level asks for',
-    min_hosted_or_cocreated UInt32                  COMMENT 'Reviews and acts of moderation that the level asks for',
+    min_hosted_or_cocreated UInt32                  COMMENT 'Reviews, acts of moderation and rituals hosted that the level asks for',
     grace_days              UInt16                  COMMENT 'Days that a member keeps the level without meeting it',
     version                 UInt64                  COMMENT 'Warehouse clock in us when the settings were applied; 0: built in',
     is_deleted              UInt8 DEFAULT 0         COMMENT '1 when the settings no longer have it'

@@ -48,11 +48,36 @@ WITH
         FROM {db}.member_activity
         GROUP BY community_id, member_id
     ),
+    -- Hosting counts once a ritual and day: the host checked in to it.
+    hosting AS
+    (
+        SELECT community_id, member_id, groupArray((day, toUInt32(1))) AS hosted
+        FROM
+        (
+            SELECT DISTINCT
+                attended.community_id AS community_id,
+                attended.member_id AS member_id,
+                attended.ref AS ritual,
+                toInt32(toDate(attended.start + clocks.offset_s)) AS day
+            FROM
+            (
+                SELECT community_id, start, ref, member_id
+                FROM {store}.sign_hour FINAL
+                WHERE kind = 'ritual' AND actor_kind IN {counted}
+                    AND (community_id, ref, member_id) IN
+                        (SELECT community_id, ritual, host_id FROM {db}.declared_rituals WHERE host_id != '')
+            ) AS attended
+            ASOF INNER JOIN {db}.community_offsets AS clocks
+                ON clocks.community_id = attended.community_id AND clocks.from_utc <= attended.start
+        )
+        GROUP BY community_id, member_id
+    ),
     -- The days that are counted, by what is counted: a day is there once an event, but not more often than any level asks for.
     counted AS
     (
         SELECT
-            *,
+            * EXCEPT (hosted, built),
+            arrayConcat(built, hosted) AS built,
             max(greatest(present[-1], todays[community_id])) OVER (PARTITION BY community_id) AS today,
             arrayZip([
                 present,
@@ -62,6 +87,7 @@ WITH
             ], demands) AS asked
         FROM members
         INNER JOIN ladders USING (community_id)
+        LEFT JOIN hosting USING (community_id, member_id)
     ),
     -- From the n-th on, each event (or day) meets "n within w days" until w - 1 days after the one n - 1 places before it. These
     -- spans ascend; those that touch are put together. The bit of the demand is set on the first day, and unset after the last.

@@ -16,7 +16,7 @@ _STAY = {
     "present_days": "Days with any event within the window",
     "active_days": "Days with an engaged event within the window",
     "contributions": "Contributing events within the window: messages and reviews",
-    "hosted_or_cocreated": "Events within the window that build the community: reviews and acts of moderation",
+    "hosted_or_cocreated": "Reviews, acts of moderation and declared rituals hosted within the window",
 }
 
 _WEEKS = "Weeks that are not over have no row."
@@ -43,6 +43,7 @@ METRICS: tuple[Metric, ...] = (
             "Stays end with the watermark's day: what a silent member loses later is not told in advance.",
             "A late event, a merge or a change of thresholds rewrites the history: it is what the facts say today.",
             "Steps are told by the day; two levels reached on one day are one step.",
+            "A declared ritual counts as hosted when its host checked in to it, under the id that the settings name.",
         ),
         reference=(
             "Discourse trust levels (days visited of the last 100, two weeks of grace) and the levels of Orbit; "

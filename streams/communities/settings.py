@@ -119,7 +119,7 @@ class Level(Section):
     window_days: int = Field(1, ge=1, le=366, description="local days, today included, over which the rest is counted")
     min_active_days: int = Field(0, ge=0, description="days with an engaged event")
     min_contributions: int = Field(0, ge=0, description="contributing events")
-    min_hosted_or_cocreated: int = Field(0, ge=0, description="reviews written and acts of moderation")
+    min_hosted_or_cocreated: int = Field(0, ge=0, description="reviews, acts of moderation, rituals hosted")
     grace_days: int = Field(14, ge=0, le=366, description="days a member keeps it without meeting it")
 
     @model_validator(mode="after")

@@ -24,6 +24,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "membership": {"action": "join"},
     "message": {"text": "早"},
     "review": {"product_id": "p1", "rating": 4},
+    "check_in": {"ritual": "晨读"},
+    "identity": {"linked_platform": "wechat", "linked_account_id": "ann-again"},
 }
 ids = count()
 
@@ -204,6 +206,59 @@ def test_a_late_event_repairs_what_follows_from_it(lab: Lab) -> None:
     assert [("participant", date(2026, 3, 2), None)] == [
         (stay.level, stay.since, stay.until) for stay in repaired[community, "ann"][-1:]
     ]
+
+
+def test_who_hosts_a_ritual_builds(lab: Lab) -> None:
+    community = f"{lab.world()}hosts"
+    lab.warehouse.command(
+        "INSERT INTO {store}.declared_rituals (community_id, ritual, title, every, at_minute, host_id, version) "
+        f"VALUES ('{community}', '晨读', '晨读', 'day', 420, 'ann', 1)"
+    )
+    week = [date(2026, 1, 5) + timedelta(days=n) for n in range(7)]
+    events = publish(
+        lab,
+        [
+            *(act(community, member, day, hour=hour) for member in ("ann", "bo") for day in week for hour in (8, 9)),
+            # Twice on the first day, which is one occasion, and once on the others.
+            *(act(community, member, day, "check_in") for member in ("ann", "bo") for day in (week[0], *week[:4])),
+        ],
+    )
+    found = history(lab, f"community_id = '{community}'")
+    assert ladder(events, last_days(events), hosts={("晨读", "ann")}) == found
+    assert [("co-builder", date(2026, 1, 10), 4), ("contributor", date(2026, 1, 10), 0)] == [
+        (
+            found[community, member][-1].level,
+            found[community, member][-1].since,
+            found[community, member][-1].evidence.built,
+        )
+        for member in ("ann", "bo")
+    ]
+
+
+def test_linked_accounts_climb_as_one_person_and_apart_again(lab: Lab) -> None:
+    community = f"{lab.world()}linked"
+    where = f"community_id = '{community}'"
+    other = {"ann": "ann-again"}
+    events = publish(
+        lab,
+        [
+            event | {"member_id": other.get(event["member_id"], event["member_id"])} if n % 2 else event
+            for n, event in enumerate(ann(community))
+        ],
+    )
+    # The links are nobody's act: by staff, who are not counted.
+    link, unlink = (
+        act(community, "ann", date(2026, 3, day), "identity") | {"action": action, "actor_kind": "staff"}
+        for day, action in ((1, "link"), (2, "unlink"))
+    )
+    apart = history(lab, where)
+    assert {"ann", "ann-again"} < {member for _, member in apart}
+    publish(lab, [link])
+    one = history(lab, where)
+    assert ANN == one[community, "ann"]
+    assert (community, "ann-again") not in one
+    publish(lab, [unlink])
+    assert apart == history(lab, where) == ladder(events, last_days(events))
 
 
 def test_the_thresholds_of_a_community_are_its_own(lab: Lab) -> None:

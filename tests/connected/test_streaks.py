@@ -143,6 +143,9 @@ def test_the_night_is_that_of_the_community(lab: Lab) -> None:
     where = f"community_id = '{community}'"
     oracle = streaks(events, {community: date(2026, 1, 5)}, local=lambda event: event_time(event).astimezone(SHANGHAI))
     assert expected == oracle[community, "ann"]
+    # Half past four is no night any more: the 3rd stays missing.
+    publish(lab, days(community, "bo", 1, 3, hour=20))
+    assert [january(2, 4, 2, 1, alive=True)] == shown(lab, where)[community, "bo"]
     assert expected == shown(lab, where)[community, "ann"]
 
 

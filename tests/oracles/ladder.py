@@ -6,7 +6,7 @@ It imports nothing of the project. Facts are contract dicts, corrected; whoever 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
 from itertools import accumulate
@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from oracle import CONTRIBUTING, ENGAGED, Event, event_time
 
-BUILDING = frozenset({"review", "moderation"})
+HOSTED = "hosted"
+BUILDING = frozenset({"review", "moderation", HOSTED})
 DAY = timedelta(days=1)
 
 
@@ -148,11 +149,21 @@ def ladder(
     today: Mapping[str, date],
     steps: Sequence[Step] = STEPS,
     day_of: Callable[[Event], date] = lambda event: event_time(event).date(),
+    hosts: Collection[tuple[str, str]] = (),
 ) -> dict[Member, list[Stay]]:
-    """Member -> stays. `today` is the last day of each community that is judged; it holds no later fact."""
+    """Member -> stays. `today` is the last day of each community that is judged; it holds no later fact.
+
+    `hosts` are (ritual, member): a day on which the host checked in to the ritual is one event that builds.
+    """
     acts: dict[Member, list[tuple[date, str]]] = defaultdict(list)
+    hosted: set[tuple[Member, date, str]] = set()
     for fact in facts:
-        acts[fact["community_id"], fact["member_id"]].append((day_of(fact), fact["type"]))
+        member, day = (fact["community_id"], fact["member_id"]), day_of(fact)
+        acts[member].append((day, fact["type"]))
+        ritual = fact.get("ritual", "")
+        if (ritual, member[1]) in hosts and (member, day, ritual) not in hosted:
+            hosted.add((member, day, ritual))
+            acts[member].append((day, HOSTED))
     # So long after the last act nothing can change any more.
     silence = (max(step.window for step in steps) + max(step.grace for step in steps) + 7) * DAY
     return {
