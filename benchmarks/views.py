@@ -50,6 +50,27 @@ QUESTIONS = {
         "SELECT event_time, member_id, text FROM {db}.events WHERE community_id = '{community}' AND type = 'message' "
         "AND minute >= toDateTime('{end}', 'UTC') - 3600 ORDER BY event_time DESC LIMIT 100"
     ),
+    "one community, three months: `presence_day`": (
+        "SELECT * FROM {db}.presence_day WHERE community_id = '{community}' AND day > toDate('{day}') - 92 ORDER BY day"
+    ),
+    "the same: `active_members`": (
+        "SELECT * FROM {db}.active_members WHERE community_id = '{community}' AND day > toDate('{day}') - 92 "
+        "ORDER BY day"
+    ),
+    "the same: `lifecycle_day`": (
+        "SELECT * FROM {db}.lifecycle_day WHERE community_id = '{community}' AND day > toDate('{day}') - 92 "
+        "ORDER BY day"
+    ),
+    "one community: `retention_week`": (
+        "SELECT * FROM {db}.retention_week WHERE community_id = '{community}' ORDER BY cohort_by, cohort_week, week"
+    ),
+    "one community: `active_days`": "SELECT * FROM {db}.active_days WHERE community_id = '{community}'",
+    "one community: `absence_factor_month`": (
+        "SELECT * FROM {db}.absence_factor_month WHERE community_id = '{community}' ORDER BY month"
+    ),
+    "one community: `breadth`": "SELECT * FROM {db}.breadth WHERE community_id = '{community}'",
+    "one community: `burstiness`": "SELECT * FROM {db}.burstiness WHERE community_id = '{community}'",
+    "one community: `members_at_risk`": "SELECT * FROM {db}.members_at_risk WHERE community_id = '{community}'",
     "how fresh: `pipeline_freshness`": "SELECT * FROM {db}.pipeline_freshness",
 }
 
@@ -62,7 +83,7 @@ def measure(warehouse: Warehouse) -> list[Latency]:
     )
     found = []
     for question, sql in QUESTIONS.items():
-        text = sql.replace("{end}", end[:19]).replace("{community}", community)
+        text = sql.replace("{end}", end[:19]).replace("{day}", end[:10]).replace("{community}", community)
         took = []
         for _ in range(RUNS + 1):
             started = time.monotonic()
