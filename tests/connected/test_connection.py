@@ -237,6 +237,25 @@ def test_breadth_of_a_week_of_tea(tea: Lab) -> None:
     assert (pytest.approx(3 / 2 ** (2 / 3)), pytest.approx(2 / 3), 2, 3) == (breadth, share, segments, members)
 
 
+def test_a_role_is_the_one_last_said_until_the_moment(lab: Lab) -> None:
+    community = f"{lab.world()}roles"
+    who = {"platform": "wechat", "community_id": community, "member_id": "ann"}
+    said = {"12:10": "host", "12:20": "member", "12:30": "host"}
+    memberships = [
+        who
+        | {"event_id": clock, "type": "membership", "action": "join", "role": role}
+        | {"occurred_at": f"2026-03-02T{clock}:00Z"}
+        for clock, role in said.items()
+    ]
+    message = {"event_id": "hi", "type": "message", "text": "hi", "occurred_at": "2026-03-02T09:00:00Z"}
+    store(lab, [*memberships, who | message])
+    for minute, role in {5: "", 15: "host", 25: "member", 35: "host"}.items():
+        moment = datetime(2026, 3, 2, 12, minute, tzinfo=UTC)
+        assert {(role,): ("ann",)} == ask(
+            lab, f"engaged_members_at{at(moment, days=28)}", community, "role", "member_id"
+        )
+
+
 def test_burstiness_of_a_member(tea: Lab) -> None:
     # ann engaged at 00:00:30, 00:01:00.5 and 09:30 of Monday.
     end = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -472,7 +491,7 @@ def close(row: Iterable[Any]) -> tuple[Any, ...]:
 def compare(lab: Lab, where: str, oracles: dict[str, Connection], moments: Iterable[datetime]) -> None:
     """Every view is what the oracles of all its communities say, at the watermark and at moments."""
     asked = [BY_DAY, *(of_moment(moment) for moment in moments)]
-    for (view, keys, values), expect in (each for views in asked for each in views.items()):
+    for (view, keys, values), expect in (each for one in asked for each in one.items()):
         expected = {
             (community, *(key if isinstance(key, tuple) else (key,))): close(row)
             for community, oracle in oracles.items()
