@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,6 +13,11 @@ import known_answer
 import pytest
 import reading_circle
 from cookbook import DOCUMENT, Recipe, document, recipes
+from oracle import Event, event_time, fold
+from oracles.corrections import corrected
+from oracles.ladder import ladder, level_on
+from oracles.rituals import attendance
+from oracles.ties import newcomers
 from pipeline import Lab, Log
 
 from streams.cli import main
@@ -95,3 +101,60 @@ def test_thursdays_in_new_york_are_those_of_the_timetable(told: Lab) -> None:
     came = [sum(weeks[week] == "x" for weeks in reading_circle.ATTENDS.values()) for week in range(10)]
     assert [0, 0, 5, 4, 5, 4, 6, 4, 6, 7] == came
     assert [(date(2025, 12, 25) + timedelta(weeks=week), came[week], 0) for week in range(10)] == rows
+
+
+@pytest.fixture(scope="module")
+def facts() -> list[Event]:
+    """What happened in the reading circle, corrections applied, as the oracles read it."""
+    truth = fold(reading_circle.EVENTS)
+    return corrected(truth.facts.values(), truth.time_of)
+
+
+def local_day(fact: Event) -> date:
+    return event_time(fact).astimezone(reading_circle.ZONE).date()
+
+
+def test_who_was_there_at_which_hour_is_what_the_oracle_says(told: Lab, facts: list[Event]) -> None:
+    rows = told.warehouse.rows(
+        "SELECT day, hour, attendees FROM {db}.attendance_hour WHERE community_id = 'reading-circle'"
+    )
+    there = attendance(facts, reading_circle.ZONE)
+    assert {(*key, len(members)) for key, members in there.items()} == set(rows)
+    assert len(there) == len(rows)
+
+
+def test_moves_of_members_are_what_the_oracle_says(told: Lab, facts: list[Event]) -> None:
+    """As of the local day of the watermark, hence up to the Sunday before."""
+    today = {reading_circle.CIRCLE: date(2026, 3, 4)}
+    people = [fact for fact in facts if fact["actor_kind"] == "human"]
+    stays = ladder(people, today, day_of=local_day, hosts=[("circle", "ada")])
+    sundays = [date(2025, 12, 28) + timedelta(weeks=week) for week in range(10)]
+    expected = {}
+    for (_, member), history in stays.items():
+        for sunday in sundays:
+            now, before = level_on(history, sunday), level_on(history, sunday - timedelta(weeks=1))
+            if now is not None:
+                expected[sunday - timedelta(days=6), member] = (before.level if before else "", now.level)
+    rows = told.warehouse.rows(
+        "SELECT week, member_id, from_level, to_level FROM {db}.ladder_member_week "
+        "WHERE community_id = 'reading-circle'"
+    )
+    assert expected == {row[:2]: row[2:] for row in rows}
+    assert len(expected) == len(rows)
+
+
+def test_newcomers_of_a_week_are_those_of_the_oracle(told: Lab, facts: list[Event]) -> None:
+    watermark = datetime(2026, 3, 4, 23, 59, 49, tzinfo=UTC)
+    weeks: dict[date, list[int]] = defaultdict(list)
+    for began, ties, _ in newcomers(facts, watermark, event_time).values():
+        day = began.astimezone(reading_circle.ZONE).date()
+        weeks[day - timedelta(days=day.weekday())].append(ties)
+    complete = {week: ties for week, ties in weeks.items() if week + timedelta(weeks=3) < watermark.date()}
+    rows = told.warehouse.rows(
+        "SELECT week, newcomers, connected, connected_share, mean_ties FROM {db}.newcomer_ties_week "
+        "WHERE community_id = 'reading-circle'"
+    )
+    assert {
+        week: (len(ties), sum(map(bool, ties)), sum(map(bool, ties)) / len(ties), pytest.approx(sum(ties) / len(ties)))
+        for week, ties in complete.items()
+    } == {row[0]: row[1:] for row in rows}
