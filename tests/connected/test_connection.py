@@ -240,12 +240,16 @@ def test_breadth_of_a_week_of_tea(tea: Lab) -> None:
 def test_a_role_is_the_one_last_said_until_the_moment(lab: Lab) -> None:
     community = f"{lab.world()}roles"
     who = {"platform": "wechat", "community_id": community, "member_id": "ann"}
-    said = {"12:10": "host", "12:20": "member", "12:30": "host"}
+    # ann invites a guest, and stays a host.
+    said = [
+        *(("12:10", "join", "host"), ("12:20", "join", "member"), ("12:30", "join", "host")),
+        ("12:32", "invite", "guest"),
+    ]
     memberships = [
         who
-        | {"event_id": clock, "type": "membership", "action": "join", "role": role}
+        | {"event_id": clock, "type": "membership", "action": action, "role": role}
         | {"occurred_at": f"2026-03-02T{clock}:00Z"}
-        for clock, role in said.items()
+        for clock, action, role in said
     ]
     message = {"event_id": "hi", "type": "message", "text": "hi", "occurred_at": "2026-03-02T09:00:00Z"}
     store(lab, [*memberships, who | message])
@@ -279,6 +283,8 @@ def test_days_are_those_of_the_community(circle: Lab) -> None:
     days = ask(circle, "presence_day", reading_circle.CIRCLE, "day", "settled")
     assert (70, date(2026, 3, 1)) == (len(days), max(days)[0])
     assert {(date(2026, 3, 1),)} == {day for day, (settled,) in days.items() if not settled}
+    going_on = f"SELECT DISTINCT toDate(start) FROM {{db}}.member_day WHERE community_id = '{reading_circle.CIRCLE}'"
+    assert [(date(2026, 3, 1),)] == circle.warehouse.rows(f"{going_on} AND NOT settled")
 
 
 def test_retention_of_those_who_joined_in_the_first_week(circle: Lab) -> None:

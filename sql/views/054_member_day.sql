@@ -1,5 +1,9 @@
 -- title: events per member by day
+-- start: the date of the community's own day, at midnight. settled: the watermark has passed the end of that day.
 CREATE OR REPLACE VIEW {db}.member_day AS
+WITH
+    (SELECT (groupArray(community_id), groupArray(today)) FROM {db}.community_today) AS clocks,
+    transform(community_id, clocks.1, clocks.2, toDate(0)) AS today
 SELECT
     community_id,
     start,
@@ -11,5 +15,5 @@ SELECT
     first_at,
     last_at,
     (SELECT watermark FROM {db}.pipeline_watermark) AS fresh_until,
-    start + 86400 <= fresh_until AS settled
+    toDate(start) < today AS settled
 FROM {store}.member_day AS m FINAL;
