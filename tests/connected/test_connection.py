@@ -287,6 +287,21 @@ def test_days_are_those_of_the_community(circle: Lab) -> None:
     assert [(date(2026, 3, 1),)] == circle.warehouse.rows(f"{going_on} AND NOT settled")
 
 
+@pytest.mark.parametrize(
+    ("moment", "new_york"),
+    [
+        (datetime(2026, 1, 2, 4, 59, 59, tzinfo=UTC), date(2026, 1, 1)),
+        (datetime(2026, 1, 2, 5, tzinfo=UTC), date(2026, 1, 2)),
+        # In summer its days begin an hour earlier.
+        (datetime(2026, 7, 2, 3, 59, 59, tzinfo=UTC), date(2026, 7, 1)),
+        (datetime(2026, 7, 2, 4, tzinfo=UTC), date(2026, 7, 2)),
+    ],
+)
+def test_today_is_the_date_of_the_community(circle: Lab, moment: datetime, new_york: date) -> None:
+    rows = circle.warehouse.rows(f"SELECT community_id, today FROM {{db}}.community_today_at{at(moment)}")
+    assert {(reading_circle.CIRCLE, new_york), (known.POT, moment.date())} <= set(rows)
+
+
 def test_retention_of_those_who_joined_in_the_first_week(circle: Lab) -> None:
     # ada, ben and chi come every week. dev writes in the first four and comes to the meeting of the fifth, week 4;
     # eve writes in the first three and comes to the meeting of week 3. Week 9 is not over.
