@@ -84,7 +84,7 @@ MEASURES: dict[str, Callable[[Oracle, list[Event]], Any]] = {
 
 
 WHOLE: dict[str, Callable[[Oracle], Rows]] = {
-    "tie_hour": lambda oracle: ties.stored_rows(corrected(oracle.facts.values(), oracle.time_of), oracle.time_of),
+    "tie_minute": lambda oracle: ties.stored_rows(corrected(oracle.facts.values(), oracle.time_of), oracle.time_of),
     "sign_hour": lambda oracle: signs.stored_rows(corrected(oracle.facts.values(), oracle.time_of), oracle.time_of),
 }
 """Tables whose rows are not made of one fact each: an oracle of their own gives all rows."""

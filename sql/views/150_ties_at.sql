@@ -1,10 +1,10 @@
 -- title: ties between members as they were at a moment: ties_at(at = '2026-01-31 12:00:00')
--- Counted actors on both ends. Knows the hour that contains the moment and those before it.
+-- Counted actors on both ends. Knows the minute that contains the moment and those before it.
 -- An occurrence of a ritual with more than 50 who checked in is a crowd: it ties nobody.
 CREATE OR REPLACE VIEW {db}.ties_at AS
 WITH
     {at:DateTime('UTC')} AS moment,
-    toStartOfHour(moment) + 3600 AS until
+    toStartOfMinute(moment) + 60 AS until
 SELECT
     community_id,
     member_id,
@@ -30,7 +30,7 @@ FROM
         toUInt64(0) AS occurrences,
         min(t.first_at) AS first_at,
         max(t.last_at) AS last_at
-    FROM {store}.tie_hour AS t FINAL
+    FROM {store}.tie_minute AS t FINAL
     WHERE kind IN ('reply', 'reaction') AND actor_kind IN {counted} AND other_kind IN {counted} AND start < until
     GROUP BY community_id, member_id, other_id
     UNION ALL
@@ -48,7 +48,7 @@ FROM
     FROM
     (
         SELECT community_id, member_id, other_id, sum(t.events) AS events, min(t.first_at) AS first_at, max(t.last_at) AS last_at
-        FROM {store}.tie_hour AS t FINAL
+        FROM {store}.tie_minute AS t FINAL
         WHERE kind = 'mention' AND actor_kind IN {counted} AND (other_kind = '' OR other_kind IN {counted}) AND start < until
         GROUP BY community_id, member_id, other_id
     ) AS mentioned
@@ -82,7 +82,7 @@ FROM
             FROM
             (
                 SELECT community_id, subject_id, toDate(t.first_at) AS day, member_id, min(t.first_at) AS at
-                FROM {store}.tie_hour AS t FINAL
+                FROM {store}.tie_minute AS t FINAL
                 WHERE kind = 'attended' AND actor_kind IN {counted} AND start < until
                 GROUP BY community_id, subject_id, day, member_id
             )

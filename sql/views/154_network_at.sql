@@ -3,7 +3,7 @@
 CREATE OR REPLACE VIEW {db}.network_at AS
 WITH
     {at:DateTime('UTC')} AS moment,
-    toStartOfHour(moment) + 3600 AS until,
+    toStartOfMinute(moment) + 60 AS until,
     toDate(moment) - 90 AS since
 SELECT
     community_id,

@@ -3,7 +3,7 @@
 CREATE OR REPLACE VIEW {db}.newcomer_ties_at AS
 WITH
     {at:DateTime('UTC')} AS moment,
-    toStartOfHour(moment) + 3600 AS until
+    toStartOfMinute(moment) + 60 AS until
 SELECT
     community_id,
     member_id,

@@ -3,7 +3,7 @@
 CREATE OR REPLACE VIEW {db}.first_response_at AS
 WITH
     {at:DateTime('UTC')} AS moment,
-    toStartOfHour(moment) + 3600 AS until
+    toStartOfMinute(moment) + 60 AS until
 SELECT
     community_id,
     toDate(subject_at) AS day,
@@ -20,7 +20,7 @@ SELECT
         'open'
     ) AS state,
     any(moment) AS as_of
-FROM {store}.tie_hour AS t FINAL
+FROM {store}.tie_minute AS t FINAL
 WHERE kind IN ('start', 'reply') AND subject_id != '' AND actor_kind IN {counted} AND start < until
 GROUP BY community_id, subject_at, subject_id
 HAVING countIf(kind = 'start') > 0;

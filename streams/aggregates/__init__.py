@@ -5,9 +5,9 @@ from streams.aggregates.aggregate import SECONDS, Aggregate, Buckets, Grain
 
 ALL: tuple[Aggregate, ...] = (
     activity.MINUTE,
+    ties.MINUTE,
     activity.HOUR,
     members.HOUR,
-    ties.HOUR,
     signs.HOUR,
     activity.DAY,
     members.DAY,

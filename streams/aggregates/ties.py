@@ -15,4 +15,4 @@ KEYS = (
 )
 MEASURES = ("events", "first_at", "last_at")
 
-HOUR = Aggregate("tie_hour", "hour", KEYS, MEASURES, "ties.sql", deferred=True)
+MINUTE = Aggregate("tie_minute", "minute", KEYS, MEASURES, "ties.sql", deferred=True)

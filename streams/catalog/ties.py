@@ -34,7 +34,7 @@ METRICS: tuple[Metric, ...] = (
             "What answers an event that has not arrived, or that was hidden, ties nobody until it is there.",
             "A mention counts when the one mentioned has ever acted as a counted member.",
             "More than 50 members at one occurrence are a crowd, which ties nobody.",
-            "Knows whole hours: the one that contains the moment and those before it.",
+            "Knows whole minutes: the one that contains the moment and those before it.",
         ),
         reference="Orbit, reach/measure: the weights and the decay; that a month is 30 days is ours",
     ),

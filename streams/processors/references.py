@@ -1,7 +1,7 @@
-"""Who names what changed: the hours whose ties depend on events of other hours.
+"""Who names what changed: the minutes whose ties depend on events of other minutes.
 
-A reply or a reaction belongs to its own hour, but whom it reached is said by the event it names. That event may come
-later, or be replaced by another version; then the hours that name it are recomputed too. The tables are filled where
+A reply or a reaction belongs to its own minute, but whom it reached is said by the event it names. That event may come
+later, or be replaced by another version; then the minutes that name it are recomputed too. The tables are filled where
 the rows are: `references` when events are inserted, `awaited` when ties are recomputed.
 """
 
@@ -29,29 +29,29 @@ class Warehouse(Protocol):
         """Fill in database names."""
 
 
-def naming_hours(warehouse: Warehouse, dirty: Buckets, replaced: Buckets) -> dict[str, set[int]]:
-    """Community -> hours, epoch seconds, that name events of some minutes and must be recomputed with them.
+def naming_minutes(warehouse: Warehouse, dirty: Buckets, replaced: Buckets) -> dict[str, set[int]]:
+    """Community -> minutes, epoch seconds, that name events of some minutes and must be recomputed with them.
 
     Events of `dirty` minutes may be new: whoever named them before they came waits for them. In `replaced` minutes an
     event may have another author, kind or time than before, or be gone: whoever ever named it counts.
     """
-    hours: dict[str, set[int]] = defaultdict(set)
+    minutes: dict[str, set[int]] = defaultdict(set)
     for part in chunks(dirty, MAX_BUCKETS):
-        _add(warehouse, hours, "awaited", in_buckets("minute", "minute", part, "minute"))
+        _add(warehouse, minutes, "awaited", in_buckets("minute", "minute", part, "minute"))
     for part in chunks(replaced, MAX_BUCKETS):
-        _add(warehouse, hours, "references", in_buckets("minute", "minute", part, "minute"))
-    return hours
+        _add(warehouse, minutes, "references", in_buckets("minute", "minute", part, "minute"))
+    return minutes
 
 
-def _add(warehouse: Warehouse, hours: dict[str, set[int]], table: str, where: str) -> None:
-    """Add the hours that `table` has for the events that `where` chooses, whatever version of them."""
+def _add(warehouse: Warehouse, minutes: dict[str, set[int]], table: str, where: str) -> None:
+    """Add the minutes that `table` has for the events that `where` chooses, whatever version of them."""
     found = warehouse.rows(
         warehouse.render(
-            f"SELECT community_id, groupUniqArray(toUnixTimestamp(hour)) FROM {{store}}.{table} "
+            f"SELECT community_id, groupUniqArray(toUnixTimestamp(minute)) FROM {{store}}.{table} "
             f"WHERE target_key IN (SELECT event_key FROM {{store}}.events WHERE "
         )
         + f"{where}) GROUP BY community_id",
         settings=LARGE,
     )
     for community, starts in found:
-        hours[community].update(starts)
+        minutes[community].update(starts)

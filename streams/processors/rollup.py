@@ -24,7 +24,7 @@ from streams.processors.block import Batch
 from streams.processors.corrections import restate_corrections
 from streams.processors.progress import Progress
 from streams.processors.recompute import VersionClock, every_bucket, recompute
-from streams.processors.references import naming_hours
+from streams.processors.references import naming_minutes
 from streams.processors.retry import until_available
 from streams.processors.zones import local_time
 from streams.settings import RollupSettings
@@ -41,7 +41,7 @@ GRAINS: tuple[Grain, ...] = ("minute", "hour", "day")
 class Stage:
     """Aggregates that are recomputed together, their dirty buckets, and the batches that wait for them.
 
-    Marks are minutes in the first stage and hours in all others.
+    Marks are minutes in the first stage and in the last, which it hands them to; hours in between.
     """
 
     name: str
@@ -100,7 +100,7 @@ def stages(settings: RollupSettings) -> list[Stage]:
         for grain, interval_s in zip(GRAINS, intervals, strict=True)
     ]
     found[0].marks = "minute"
-    return [*found, Stage("deferred", tuple(each for each in ALL if each.deferred), settings.deferred_s)]
+    return [*found, Stage("deferred", tuple(each for each in ALL if each.deferred), settings.deferred_s, "minute")]
 
 
 class Rollup:
@@ -196,17 +196,21 @@ class Rollup:
         """Recompute the dirty buckets of one stage, then hand them on to the next, or acknowledge."""
         taken = self.stages[index].take()
         await until_available("recompute", lambda: self.recompute(taken))
-        # Before anything of this is handed on: hours that depend on it go the same way, and are acknowledged with it.
-        naming = await until_available("references", lambda: self.naming(taken))
+        naming = await until_available("references", lambda: self.naming(taken)) if index == 0 else {}
         if taken.oldest_received_ms:
             metrics.QUERYABLE_LATENCY_SECONDS.observe(max(0.0, time.time() - taken.oldest_received_ms / 1000))
         now = time.monotonic()
         for batch in taken.waiting:
             self.progress.moved((batch.topic, batch.partition), now)
-        if index + 1 < len(self.stages):
+        last = len(self.stages) - 1
+        if index == 0:
+            # What is deferred keeps minutes. The batches follow through the grains, and are acknowledged after both.
+            self.stages[last].add(taken.dirty, taken.replaced, (), now)
+            self.stages[last].add(naming, naming, (), now)
+        if index < last:
+            dirty, replaced = (taken.dirty, taken.replaced) if index + 1 < last else ({}, {})
             self.stages[index + 1].change(taken.settings)
-            self.stages[index + 1].add(taken.dirty, taken.replaced, taken.waiting, now)
-            self.stages[index + 1].add(naming, naming, (), now)
+            self.stages[index + 1].add(dirty, replaced, taken.waiting, now)
             return
         for batch in taken.waiting:
             if self.is_current(batch.token):
@@ -214,8 +218,8 @@ class Rollup:
                 self.progress.stored((batch.topic, batch.partition), batch.records[-1].offset + 1, now)
 
     def naming(self, stage: Stage) -> Marks:
-        """Hours whose ties depend on events of these minutes; larger grains follow from hours."""
-        return naming_hours(self.warehouse, stage.dirty, stage.replaced) if stage.marks == "minute" else {}
+        """Minutes whose ties depend on events of the minutes of a stage."""
+        return naming_minutes(self.warehouse, stage.dirty, stage.replaced)
 
     def recompute(self, stage: Stage) -> None:
         """Recompute every aggregate of a stage, after the corrections that decide whose the facts are."""
@@ -239,8 +243,8 @@ class Rollup:
 
 def buckets_of(aggregate: Aggregate, marks: Marks, local: LocalTime) -> dict[str, Iterable[int]]:
     """Buckets of an aggregate that contain the marks of its stage."""
-    if aggregate.grain != "day":
+    if aggregate.grain == "minute":
         return dict(marks)
     if aggregate.local:
         return dict(local.days_of(marks))
-    return {community: starts_of(hours, SECONDS["day"]) for community, hours in marks.items()}
+    return {community: starts_of(starts, SECONDS[aggregate.grain]) for community, starts in marks.items()}

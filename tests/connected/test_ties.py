@@ -24,7 +24,7 @@ from streams.aggregates import ALL
 pytestmark = pytest.mark.connected
 
 RECEIVED_MS = int(datetime(2026, 3, 5, tzinfo=UTC).timestamp() * 1000)
-[TIES] = [aggregate for aggregate in ALL if aggregate.name == "tie_hour"]
+[TIES] = [aggregate for aggregate in ALL if aggregate.name == "tie_minute"]
 
 
 def publish(lab: Lab, worker: Worker, log: Log, events: Collection[Event]) -> None:

@@ -24,8 +24,8 @@ CROWD = 50
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def hour(at: datetime) -> datetime:
-    return at.replace(minute=0, second=0, microsecond=0)
+def minute(at: datetime) -> datetime:
+    return at.replace(second=0, microsecond=0)
 
 
 def kind_of(fact: Fact) -> str:
@@ -69,7 +69,7 @@ def starts(fact: Fact) -> bool:
 
 
 def stored_rows(facts: Collection[Fact], time_of: TimeOf) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """The table: (community, hour, kind, member, its kind, other, its kind, subject, its time) -> numbers."""
+    """The table: (community, minute, kind, member, its kind, other, its kind, subject, its time) -> numbers."""
     rows: dict[tuple[Any, ...], list[tuple[int, datetime]]] = defaultdict(list)
     for act in acts(facts, time_of):
         who = (act.fact["member_id"], kind_of(act.fact))
@@ -88,7 +88,7 @@ def stored_rows(facts: Collection[Fact], time_of: TimeOf) -> dict[tuple[Any, ...
                 subject = (act.other["event_id"], time_of(act.other))
         if whom[0] != who[0]:
             count = -1 if act.fact.get("action") == "remove" else 1
-            key = (act.fact["community_id"], hour(act.at), act.kind, *who, *whom, *subject)
+            key = (act.fact["community_id"], minute(act.at), act.kind, *who, *whom, *subject)
             rows[key].append((count, act.at))
     return {
         key: (sum(n for n, _ in found), min(at for _, at in found), max(at for _, at in found))
@@ -110,8 +110,8 @@ class Tie(NamedTuple):
 
 
 def until(at: datetime) -> datetime:
-    """End of the hour that contains a moment: what is said about a moment knows that hour and those before."""
-    return hour(at) + timedelta(hours=1)
+    """End of the minute that contains a moment: what is said about a moment knows that minute and those before."""
+    return minute(at) + timedelta(minutes=1)
 
 
 def ties(facts: Collection[Fact], at: datetime, time_of: TimeOf, counted: Sequence[str] = HUMANS) -> dict[Pair, Tie]:
