@@ -130,6 +130,19 @@ def test_a_column_the_catalog_does_not_explain_says_what_the_stored_one_says(lab
     )
 
 
+ARGUMENTS = {"DateTime": "'2026-01-31 12:00:00'", "Date": "'2026-01-31'", "UInt16": "28"}
+
+
+@pytest.mark.connected
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_answers_before_anything_has_happened(lab: Lab, view: str) -> None:
+    _, sql = view_files()[view]
+    wanted = dict(re.findall(r"\{(\w+):(\w+)", sql))
+    given = ", ".join(f"{name} = {ARGUMENTS[kind]}" for name, kind in sorted(wanted.items()))
+    rows = lab.warehouse.rows(f"SELECT * FROM {{db}}.{view}{f'({given})' if given else ''}")
+    assert (1 if view == "pipeline_watermark" else 0) == len(rows)
+
+
 def test_quotes_and_backslashes_in_words_stay_what_they_are() -> None:
     made = statement("dead_letters", {"whose": "Ann's \\ day"})
     assert made.startswith(r"ALTER TABLE {db}.dead_letters COMMENT COLUMN `whose` 'Ann\'s \\ day', MODIFY COMMENT '")
