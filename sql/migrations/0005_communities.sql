@@ -1,7 +1,7 @@
 -- title: settings of communities
 -- backend: any
 -- Written whole from the settings file by `streams communities apply`. Rows of community_id '' are the defaults: a part
--- of the settings (zone, rituals, values, ladder, holidays) that a community has no row of is taken from there.
+-- of the settings (zone, rituals, values, ladder, streaks, holidays) that a community has no row of is taken from there.
 
 CREATE TABLE IF NOT EXISTS {store}.communities
 (
@@ -107,7 +107,7 @@ CREATE TABLE IF NOT EXISTS {store}.community_settings_history
     community_id LowCardinality(String)                    COMMENT 'Community; empty: the defaults',
     version      UInt64                                    COMMENT 'Warehouse clock in us when they were applied',
     status       Enum8('applying' = 1, 'applied' = 2)      COMMENT 'applying: written, but what depends on them was not yet told',
-    parts        Array(LowCardinality(String))             COMMENT 'Parts that changed: zone, name, rituals, values, ladder, holidays',
+    parts        Array(LowCardinality(String))             COMMENT 'Parts that changed: zone, name, rituals, values, ladder, streaks, holidays',
     settings     String                                    COMMENT 'JSON object of the community''s own settings; empty when they were removed',
     hash         FixedString(64)                           COMMENT 'SHA-256 of settings, in hexadecimal'
 )

@@ -12,8 +12,10 @@ import typer
 from streams.commands import settings_of
 
 if TYPE_CHECKING:
+    from streams.communities.apply import Tell
     from streams.communities.settings import Community
     from streams.processors.invalidations import Invalidation
+    from streams.settings import Settings
 
 app = typer.Typer(
     no_args_is_help=True, help="Settings of communities: zone, rituals, values, ladder, streaks, holidays."
@@ -69,23 +71,12 @@ def apply(
     from streams.clickhouse import Warehouse
     from streams.communities.apply import apply as put_in_force
     from streams.communities.file import read
-    from streams.kafka import LARGEST_RECORD
-    from streams.processors import invalidations
-    from streams.publisher import RawProducer
-    from streams.topics.internal import INVALIDATIONS
 
     wanted = read(file)
     settings = settings_of(ctx)
-    topic = INVALIDATIONS.topic(settings.kafka.topic_prefix)
-
-    def tell(told: Sequence[Invalidation]) -> None:
-        with RawProducer(settings.kafka, max_record_bytes=LARGEST_RECORD) as producer:
-            for each in told:
-                producer.send(topic, invalidations.encode(each), each.community_id.encode())
-
     warehouse = Warehouse(settings.warehouse)
     try:
-        applied = put_in_force(warehouse, wanted, tell, dry_run)
+        applied = put_in_force(warehouse, wanted, telling(settings), dry_run)
     finally:
         warehouse.close()
     if as_json:
@@ -135,6 +126,24 @@ def show(
     for community, said in sorted(every.items()):
         for line in _lines(community or "defaults", said):
             typer.echo(line)
+
+
+def telling(settings: Settings) -> Tell:
+    """What publishes invalidations and waits until the broker has them."""
+    from streams.kafka import LARGEST_RECORD
+    from streams.processors import invalidations
+    from streams.publisher import RawProducer
+    from streams.topics.internal import INVALIDATIONS
+
+    def tell(told: Sequence[Invalidation]) -> None:
+        if not told:
+            return
+        topic = INVALIDATIONS.topic(settings.kafka.topic_prefix)
+        with RawProducer(settings.kafka, max_record_bytes=LARGEST_RECORD) as producer:
+            for each in told:
+                producer.send(topic, invalidations.encode(each), each.community_id.encode())
+
+    return tell
 
 
 def _json(every: Mapping[str, Community]) -> str:

@@ -97,6 +97,9 @@ def demo(
     from rich.console import Console
 
     from streams.clickhouse import Warehouse
+    from streams.commands.communities import telling
+    from streams.communities.apply import apply, in_force
+    from streams.communities.settings import DEFAULTS
     from streams.embedded.stack import Stack, stoppable
 
     console = Console(highlight=False)
@@ -114,6 +117,8 @@ def demo(
             warehouse = Warehouse(stack.settings.warehouse)
             parts.callback(warehouse.close)
             plan = Plan(seed, communities, history, rate)
+            if not in_force(warehouse).keys() - {DEFAULTS}:
+                apply(warehouse, plan.settings(), telling(stack.settings))
             before = count(warehouse, plan)
             feed = Feed(stack.settings, plan, datetime.now(UTC))
             feed.start()
@@ -160,9 +165,9 @@ def scratch(finished: Callable[[], bool]) -> Iterator[Path]:
 
 
 def count(warehouse: Warehouse, plan: Plan) -> Stored:
-    """Facts and dead letters of the simulated communities; what others publish meanwhile is not ours to count."""
+    """Facts, hidden ones too, and dead letters of the simulated communities; what others publish is not counted."""
     rows = warehouse.rows(
-        "SELECT (SELECT count() FROM {db}.events WHERE community_id IN {ids:Array(String)}), "
+        "SELECT (SELECT count() FROM {store}.events FINAL WHERE community_id IN {ids:Array(String)}), "
         "(SELECT count() FROM {db}.dead_letters WHERE community_id IN {ids:Array(String)})",
         {"ids": plan.ids()},
     )

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from streams.communities.settings import CommunitySettings
     from streams.settings import Settings
 
 HISTORY = timedelta(days=28)
@@ -30,6 +31,26 @@ class Plan:
         from streams.simulate import communities_of
 
         return [community.id for community in communities_of(self.communities)]
+
+    def settings(self) -> CommunitySettings:
+        """What the communities would have in their settings file: their zones and rituals."""
+        from streams.communities.settings import WEEKDAYS, Community, CommunitySettings, Ritual
+        from streams.simulate import communities_of
+
+        return CommunitySettings(
+            communities={
+                each.id: Community(
+                    zone=each.zone,
+                    rituals={
+                        ritual.name: Ritual(
+                            every="week", weekdays=tuple(WEEKDAYS[day] for day in ritual.weekdays), at=ritual.hour * 60
+                        )
+                        for ritual in each.rituals
+                    },
+                )
+                for each in communities_of(self.communities)
+            }
+        )
 
 
 class Feed(threading.Thread):

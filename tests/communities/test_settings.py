@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 from pipeline import Lab
 
-from streams.communities.file import SettingsFault, parse
+from streams.communities.file import SettingsFault, parse, read
 from streams.communities.rows import TABLES
-from streams.communities.settings import BUILT_IN, PARTS, Community, CommunitySettings, Streaks
+from streams.communities.settings import (
+    BUILT_IN,
+    PARTS,
+    Acts,
+    Community,
+    CommunitySettings,
+    Level,
+    Ritual,
+    Streaks,
+    Value,
+)
 
 FULL = """
 defaults:
@@ -58,6 +69,20 @@ def test_a_full_file_is_taken_as_it_is_meant() -> None:
 def test_the_stored_text_of_settings_says_all_of_them() -> None:
     for community in parse(FULL, "full.yml").all.values():
         assert community == Community.model_validate_json(community.stated)
+
+
+def test_the_example_is_good_and_shows_every_setting() -> None:
+    example = read(Path(__file__).parents[2] / "examples" / "communities.yml")
+    parts = [community.parts for community in example.all.values()]
+    assert set(PARTS) == {part for part in PARTS for said in parts if said[part] != Community().parts[part]}
+    text = (Path(__file__).parents[2] / "examples" / "communities.yml").read_text()
+    unshown = {
+        name
+        for model in (CommunitySettings, Community, Ritual, Value, Acts, Level, Streaks)
+        for name in model.model_fields
+        if f"{name}:" not in text
+    }
+    assert set() == unshown
 
 
 def test_an_empty_file_sets_what_is_built_in() -> None:
