@@ -31,6 +31,9 @@ BORDERS = [
 AHEAD = [NOW + timedelta(minutes=30), NOW + timedelta(days=100)]
 """Times of a clock that is wrong: bucketed by receive time."""
 
+NAMES = ["tea", "{db}'\\"]
+"""Communities of a world."""
+
 BODIES: dict[str, dict[str, Any]] = {
     "message": {"text": "早 ' \\ {store} 👋"},
     "reaction": {"target_id": "e1", "reaction": "👍"},
@@ -112,7 +115,7 @@ def events(draw: st.DrawFn, ids: int = 6) -> Event:
         "event_id": f"e{draw(st.integers(1, ids))}",
         "type": family,
         "platform": draw(st.sampled_from(["wechat", "shop"])),
-        "community_id": draw(st.sampled_from(["tea", "{db}'\\"])),
+        "community_id": draw(st.sampled_from(NAMES)),
         "member_id": draw(st.sampled_from(["ann", "bo", "曹"])),
         "occurred_at": rfc3339(draw(times), draw(st.sampled_from([0, 480, -210]))),
         **BODIES[family],

@@ -237,7 +237,8 @@ class Rollup:
             depending = [name for name, parts in stage.settings.items() if parts & aggregate.settings]
             if depending:
                 for community, starts in every_bucket(self.warehouse, aggregate, depending).items():
-                    dirty[community] = replaced[community] = starts
+                    dirty[community] = {*dirty.get(community, ()), *starts}
+                    replaced[community] = {*replaced.get(community, ()), *starts}
             recompute(self.warehouse, aggregate, dirty, replaced, version, local)
 
 

@@ -13,6 +13,7 @@ from folds import check
 from histories import Delivery, send
 from pipeline import BreakableWarehouse, Crash, Faults, Lab, Log
 
+from streams.aggregates import ALL
 from streams.communities.apply import Applied, apply, in_force
 from streams.communities.settings import BUILT_IN, Community, CommunitySettings, Ritual
 from streams.communities.watch import Watch
@@ -83,7 +84,7 @@ class Place:
 
 @pytest.fixture
 def place(lab: Lab) -> Place:
-    for table in ("events", "activity_minute", "activity_hour", "activity_day", "member_hour", "member_day"):
+    for table in ("events", *(aggregate.name for aggregate in ALL)):
         lab.warehouse.command(f"TRUNCATE TABLE {{store}}.{table}")
     return Place(lab)
 
@@ -225,3 +226,18 @@ def test_a_watched_file_is_applied_when_it_changes_and_a_bad_one_is_left_alone(p
     assert "Asia/Tokyo" == zone()
     place.lab.run(place.worker.drain())
     place.check(a="Asia/Tokyo")
+
+
+def test_a_day_is_settled_when_it_is_over_in_its_zone(place: Place) -> None:
+    """At the watermark, 10:30 of the 10th of March in UTC, it is the 11th in Kiritimati and the 9th in Pago Pago."""
+    place.apply(a="Pacific/Kiritimati", b="Pacific/Pago_Pago")
+    place.lab.warehouse.command(
+        "INSERT INTO {store}.progress (topic, partition, watermark, offset, lag, updated_at) "
+        "VALUES ('settled', 0, '2024-03-10 10:30:00', 0, 0, now64(3))"
+    )
+    rows = place.lab.warehouse.rows(
+        "SELECT community_id, toString(max(toDate(start))) FROM {db}.member_day "
+        "WHERE settled AND startsWith(community_id, {world:String}) GROUP BY community_id ORDER BY community_id",
+        {"world": place.world},
+    )
+    assert [(f"{place.world}a", "2024-03-10"), (f"{place.world}c", "2024-03-09")] == rows

@@ -1,30 +1,38 @@
 """A state machine over log, workers and the real engine: whatever happens in whatever order, the rows are the fold's.
 
 Published, published again, poison, taken in and recomputed in pieces, killed at any write, refused, left without an
-answer, paused amid a write and woken up after another worker went on, moved to another worker and back, restated.
+answer, paused amid a write and woken up after another worker went on, moved to another worker and back, restated, and
+communities moved to other zones.
 25 runs of at most 20 steps.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from folds import check, fold_delivered
-from histories import NOW, Delivery, arrivals, event_deliveries, poison_deliveries
+from histories import NAMES, NOW, Delivery, arrivals, event_deliveries, poison_deliveries
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 from oracle import Event
-from pipeline import KINDS, Crash, Faults, Kind, Lab, Log, Worker
+from pipeline import KINDS, BreakableWarehouse, Crash, Faults, Kind, Lab, Log, Worker
 
+from streams.communities.apply import apply
+from streams.communities.settings import Community, CommunitySettings
+from streams.processors.invalidations import Invalidation, encode
 from streams.reconcile import restate
 
 pytestmark = pytest.mark.connected
+
+ZONES = ["UTC", "America/New_York", "Asia/Kolkata"]
+"""NOW is the day on which clocks change in New York."""
 
 limits = st.sampled_from([None, None, 1, 3])
 breaks = st.one_of(st.none(), st.tuples(st.integers(0, 5), st.sampled_from(KINDS)))
@@ -48,6 +56,7 @@ class Machine(RuleBasedStateMachine):
         self.events: list[Event] = []
         self.sent: list[Delivery] = []
         self.poison: list[bytes] = []
+        self.zone = "UTC"
 
     def attempt(self, work: Coroutine[Any, Any, Any], broken: tuple[int, Kind] | None) -> None:
         """Let the worker do something, with a fault at one of its next writes; a killed worker gets a successor."""
@@ -130,6 +139,25 @@ class Machine(RuleBasedStateMachine):
         self.worker, self.other = self.other, self.worker
         self.worker.take_over()
 
+    # A worker that was paused before would bring back days of the zone that was: a known limit.
+    @precondition(lambda self: self.paused is None)
+    @rule(zone=st.sampled_from(ZONES), killed_at=st.none() | st.integers(0, 12))
+    def move_zone(self, zone: str, killed_at: int | None) -> None:
+        self.zone = zone
+        with suppress(Crash):
+            self.apply(Faults(killed_at))
+
+    def apply(self, faults: Faults) -> None:
+        """Put the zone of the communities of this world in force."""
+
+        def tell(told: Sequence[Invalidation]) -> None:
+            for each in told:
+                self.log.append(self.worker.invalidations, each.community_id.encode(), encode(each), 0)
+
+        wanted = CommunitySettings(communities={self.world + name: Community(zone=self.zone) for name in NAMES})
+        warehouse: Any = BreakableWarehouse(self.lab.warehouse, faults)
+        apply(warehouse, wanted, tell)
+
     @precondition(lambda self: self.events)
     @rule()
     def restate(self) -> None:
@@ -142,8 +170,10 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         if self.paused is not None:
             self.wake(told=False)
+        # Whoever was killed while applying is followed by somebody who applies the same.
+        self.apply(Faults())
         self.lab.drain(self.log)
-        check(self.lab.warehouse, fold_delivered(self.events), self.world)
+        check(self.lab.warehouse, fold_delivered(self.events), self.world, zone_of=lambda community: self.zone)
         ends = {partition: len(records) for partition, records in self.log.records.items()}
         ours = [self.lab.topic(family) for family in {delivery.family for delivery in self.sent}]
         assert {p: end for p, end in ends.items() if p[0] in ours} == {
