@@ -1,5 +1,5 @@
 -- title: whom newcomers met in their first 14 days, as known at a moment: newcomer_ties_at(at = '2026-01-31 12:00:00')
--- A newcomer's days begin with the first event in which they took part.
+-- A newcomer's days begin with the first event in which they took part; day and week are the community's own.
 CREATE OR REPLACE VIEW {db}.newcomer_ties_at AS
 WITH
     {at:DateTime('UTC')} AS moment,
@@ -8,14 +8,14 @@ SELECT
     community_id,
     member_id,
     came.joined_at AS first_engaged_at,
-    toDate(first_engaged_at) AS day,
+    came.joined_on AS day,
     toMonday(day) AS week,
     countIf(met.other_id != '' AND met.at < first_engaged_at + INTERVAL 14 DAY) AS ties,
     first_engaged_at + INTERVAL 14 DAY <= moment AS complete,
     moment AS as_of
 FROM
 (
-    SELECT community_id, member_id, min(first_at) AS joined_at
+    SELECT community_id, member_id, min(first_at) AS joined_at, min(day) AS joined_on
     FROM {db}.member_activity
     WHERE engaged AND first_at < until
     GROUP BY community_id, member_id
@@ -27,4 +27,4 @@ LEFT JOIN
     ARRAY JOIN [(t.member_id, t.other_id), (t.other_id, t.member_id)] AS end
     GROUP BY community_id, end.1, end.2
 ) AS met USING (community_id, member_id)
-GROUP BY community_id, member_id, first_engaged_at;
+GROUP BY community_id, member_id, first_engaged_at, came.joined_on;

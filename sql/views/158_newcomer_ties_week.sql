@@ -10,4 +10,5 @@ SELECT
     avg(n.ties) AS mean_ties
 FROM {db}.newcomer_ties AS n
 GROUP BY community_id, week
-HAVING max(toDateTime(week + 7 + 14, 'UTC')) <= any(n.as_of);
+-- A local week ends up to 12 hours after that of UTC.
+HAVING max(toDateTime(week + 7 + 14, 'UTC') + INTERVAL 12 HOUR) <= any(n.as_of);

@@ -137,7 +137,7 @@ METRICS: tuple[Metric, ...] = (
             "message_id": "Message, the event_id of the fact",
             "member_id": "Member who wrote it",
             "asked_at": "When it was written, event time",
-            "day": "Date of the message",
+            "day": "Date of the message in the zone of the community",
             "first_reply_at": "First reply by another member; NULL without",
             "seconds": "Seconds from the message to that reply; NULL without",
             "state": "Answered, late, unanswered or open (in lower case)",

@@ -158,3 +158,13 @@ def test_newcomers_of_a_week_are_those_of_the_oracle(told: Lab, facts: list[Even
         week: (len(ties), sum(map(bool, ties)), sum(map(bool, ties)) / len(ties), pytest.approx(sum(ties) / len(ties)))
         for week, ties in complete.items()
     } == {row[0]: row[1:] for row in rows}
+
+
+def test_a_message_before_eight_in_shanghai_is_of_the_new_day(told: Lab) -> None:
+    # e12, cy's first sign of life: 07:59:59 on Tuesday, 23:59:59 on Monday in UTC.
+    assert [(date(2026, 3, 3),)] == told.warehouse.rows(
+        "SELECT day FROM {db}.first_response WHERE community_id = 'tea-house' AND message_id = 'e12'"
+    )
+    assert [(date(2026, 3, 3), date(2026, 3, 2))] == told.warehouse.rows(
+        "SELECT day, week FROM {db}.newcomer_ties WHERE community_id = 'tea-house' AND member_id = 'cy'"
+    )
