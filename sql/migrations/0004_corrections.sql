@@ -1,15 +1,23 @@
 -- title: corrections, and what follows from them
 -- backend: any
 
+-- Whoever is merged, flagged or hidden is looked for in all of history: these say which granules to read.
+ALTER TABLE {store}.events
+    ADD INDEX IF NOT EXISTS by_account cityHash64(community_id, member_id) TYPE bloom_filter(0.005) GRANULARITY 1;
+
+ALTER TABLE {store}.events
+    ADD INDEX IF NOT EXISTS by_mention arrayMap(name -> cityHash64(community_id, name), mentions)
+    TYPE bloom_filter(0.005) GRANULARITY 1;
+
 CREATE TABLE IF NOT EXISTS {store}.corrections
 (
     community_id      LowCardinality(String)            COMMENT 'Community',
     event_id          String                            COMMENT 'Publisher''s id of the identity or moderation event',
-    minute            DateTime('UTC')                   COMMENT 'Minute in which the event is, or was, stored',
+    minute            DateTime('UTC')                   COMMENT 'Minute in which the event was stored',
     version           UInt64                            COMMENT 'Version of the event, as in events',
     event_key         UInt64                            COMMENT 'As in events',
     event_time        DateTime64(3, 'UTC')              COMMENT 'As in events: the latest correction holds',
-    type              LowCardinality(String)            COMMENT 'identity or moderation',
+    type              LowCardinality(String)            COMMENT 'identity or moderation; any other family when that replaced a correction',
     platform          LowCardinality(String)            COMMENT 'Platform that published the event',
     member_id         String                            COMMENT 'Account that was linked, or who moderated',
     action            LowCardinality(String)            COMMENT 'link, unlink; hide, restore, flag, erase',
@@ -21,7 +29,7 @@ CREATE TABLE IF NOT EXISTS {store}.corrections
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (community_id, event_id, version, minute)
-COMMENT 'Copies of identity and moderation facts, every version of each: where a correction can be found without a search';
+COMMENT 'Copies of identity and moderation facts, every version of each, and of what replaced them: the greatest version holds';
 
 CREATE TABLE IF NOT EXISTS {store}.linked_accounts
 (

@@ -43,9 +43,8 @@ Ids = Mapping[str, set[str]]
 """Community -> event ids."""
 
 
-AMONG_FACTS = """(community_id, minute, event_id) IN
-    (SELECT community_id, minute, event_id FROM {store}.events WHERE type IN ('identity', 'moderation'))
-    AND type IN ('identity', 'moderation')"""
+AMONG_FACTS = f"""(community_id, minute, event_id) IN
+    (SELECT community_id, minute, event_id FROM {{store}}.events WHERE type IN {FAMILIES}) AND type IN {FAMILIES}"""
 """SQL that finds corrections among the facts: only their granules are merged."""
 
 Values = dict[str, Any] | None
@@ -65,29 +64,55 @@ HIDDEN = Table("hidden_events", ("community_id", "event_id"), {"erased": 0})
 TABLES = (LINKED, STANDING, HIDDEN)
 
 
-def copy_corrections(
-    warehouse: Storage, facts: pa.Table, replacing: np.ndarray[Any, np.dtype[np.bool_]]
-) -> dict[str, set[str]]:
-    """Copy the corrections of a block that was stored; returns those it brought, changed or took away.
+def copy_corrections(warehouse: Storage, facts: pa.Table) -> dict[str, set[str]]:
+    """Copy the corrections of a block, before it is stored; returns their ids.
 
-    `replacing` marks facts whose event was stored before: what it replaced, or was replaced by, may be a correction.
+    Before: of two writers that bring versions of one event at the same time, one at least sees both when it looks up
+    what it replaces, and then the copy of the other is there.
     """
-    found: dict[str, set[str]] = defaultdict(set)
     types = facts["type"].combine_chunks()
     codes = [code for code, name in enumerate(types.dictionary.to_pylist()) if name in FAMILIES]
+    found: dict[str, set[str]] = defaultdict(set)
     if codes:
         names = [name for name in COPIED if name in facts.schema.names]
         copies = facts.select(names).filter(pa.array(np.isin(np.asarray(types.indices), codes)))
         warehouse.insert(warehouse.render("{store}.corrections"), copies, settings=PLAIN)
         for community, event_id in zip(copies["community_id"].to_pylist(), copies["event_id"].to_pylist(), strict=True):
             found[community].add(event_id)
-    if replacing.any():
-        keys = np.unique(np.asarray(facts["event_key"])[replacing])
-        for community, event_id in warehouse.rows(
-            f"SELECT DISTINCT community_id, event_id FROM {{store}}.corrections WHERE event_key IN ({key_list(keys)})",
-            settings=LARGE,
-        ):
-            found[community].add(event_id)
+    return found
+
+
+def copy_replacements(warehouse: Storage, keys: np.ndarray[Any, np.dtype[np.uint64]]) -> dict[str, set[str]]:
+    """Copy what now lives in the place of corrections, of whatever family; returns the ids of these corrections.
+
+    `keys` are those of events that were stored before the block that was just stored, which brought them again.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    if not len(keys):
+        return found
+    known = warehouse.rows(
+        "SELECT DISTINCT event_key, community_id, event_id FROM {store}.corrections "
+        f"WHERE event_key IN ({key_list(np.unique(keys))})",
+        settings=LARGE,
+    )
+    if not known:
+        return found
+    names = {key: (community, event_id) for key, community, event_id in known}
+    for community, event_id in names.values():
+        found[community].add(event_id)
+    minutes = warehouse.rows(
+        "SELECT DISTINCT event_key, toUnixTimestamp(minute) FROM {store}.event_keys "
+        f"WHERE event_key IN ({key_list(np.fromiter(names, np.uint64, len(names)))})",
+        settings=LARGE,
+    )
+    places = json_literal([(names[key][0], minute, names[key][1]) for key, minute in minutes])
+    columns = ", ".join(COPIED)
+    warehouse.command(
+        f"INSERT INTO {{store}}.corrections ({columns}) SELECT {columns} FROM {{store}}.events FINAL "
+        "WHERE (community_id, minute, event_id) IN (SELECT place.1, toDateTime(place.2, 'UTC'), place.3 "
+        f"FROM (SELECT arrayJoin(JSONExtract({places}, 'Array(Tuple(String, UInt32, String))')) AS place))",
+        settings=LARGE,
+    )
     return found
 
 
@@ -96,17 +121,20 @@ def restate_corrections(warehouse: Storage, came: Ids, version: int) -> dict[str
 
     `came` names the corrections that came, changed or went. `version` is of the warehouse's clock, taken before.
     """
-    versions: dict[str, list[tuple[Correction, bool]]] = {community: [] for community in came}
-    for community, correction, live in stored_corrections(warehouse, came):
-        versions[community].append((correction, live))
+    versions: dict[str, list[Correction]] = {community: [] for community in came}
+    lives: dict[tuple[str, str], Correction | None] = {}
+    for community, family, correction in stored_corrections(warehouse, came):
+        is_one = family in FAMILIES
+        lives[community, correction.event_id] = correction if is_one else None
+        if is_one:
+            versions[community].append(correction)
     states = {
-        community: fold({each.event_id: each for each, live in known if live}.values())
-        for community, known in versions.items()
+        community: fold(each for (of, _), each in lives.items() if of == community and each) for community in came
     }
     write_corrected(warehouse, states, version)
     accounts, events = {}, {}
     for community, ids in came.items():
-        named = touched((each for each, _ in versions[community] if each.event_id in ids), states[community])
+        named = touched((each for each in versions[community] if each.event_id in ids), states[community])
         accounts[community], events[community] = named.accounts, named.events
     minutes: dict[str, set[int]] = defaultdict(set)
     for community, minute in (*minutes_of_accounts(warehouse, accounts), *minutes_of_events(warehouse, events)):
@@ -114,23 +142,18 @@ def restate_corrections(warehouse: Storage, came: Ids, version: int) -> dict[str
     return minutes
 
 
-def stored_corrections(warehouse: Storage, communities: Iterable[str]) -> Iterator[tuple[str, Correction, bool]]:
-    """Every version of every correction of some communities, and whether it is the one that lives."""
-    chosen = of_communities(communities)
+def stored_corrections(warehouse: Storage, communities: Iterable[str]) -> Iterator[tuple[str, str, Correction]]:
+    """(community, family, correction) of every version of every correction of some communities, the living one last.
+
+    What replaced a correction is among them, though its family is none of the corrections.
+    """
     rows = warehouse.rows(
-        f"""
-        SELECT community_id, (community_id, minute, event_id, version) IN
-            (
-                SELECT community_id, minute, event_id, version FROM {{store}}.events FINAL
-                WHERE (community_id, minute, event_id) IN
-                    (SELECT community_id, minute, event_id FROM {{store}}.corrections WHERE {chosen})
-            ) AS live, {READ}
-        FROM {{store}}.corrections FINAL
-        WHERE {chosen}""",
+        f"SELECT community_id, type, {READ} FROM {{store}}.corrections FINAL "
+        f"WHERE {of_communities(communities)} ORDER BY version, minute DESC",
         settings=LARGE,
     )
-    for community, live, *fields in rows:
-        yield community, Correction(*fields), bool(live)
+    for community, family, *fields in rows:
+        yield community, family, Correction(*fields)
 
 
 READ = (
@@ -164,7 +187,9 @@ def rewrite_corrected(warehouse: Storage, communities: Iterable[str], version: i
     columns = ", ".join(COPIED)
     warehouse.command(
         f"INSERT INTO {{store}}.corrections ({columns}) SELECT {columns} FROM {{store}}.events FINAL "
-        f"WHERE {AMONG_FACTS} AND {of_communities(names)}",
+        "WHERE (community_id, minute, event_id) IN (SELECT community_id, minute, event_id FROM {store}.events "
+        f"WHERE type IN {FAMILIES} OR event_key IN (SELECT event_key FROM {{store}}.corrections)) "
+        f"AND {of_communities(names)}",
         settings=LARGE,
     )
     states = corrected_by_facts(warehouse, names)
@@ -244,25 +269,21 @@ def minutes_of_accounts(warehouse: Storage, accounts: Ids) -> list[tuple[str, in
     chosen = {community: sorted(ids) for community, ids in accounts.items() if ids}
     if not chosen:
         return []
-    named = (
-        "SELECT named.1, arrayJoin(named.2) FROM (SELECT arrayJoin(JSONExtract("
+    hashes = warehouse.rows(
+        "SELECT DISTINCT cityHash64(named.1, arrayJoin(named.2)) FROM (SELECT arrayJoin(JSONExtract("
         f"{json_literal(list(chosen.items()))}, 'Array(Tuple(String, Array(String)))')) AS named)"
     )
-    communities = of_communities(chosen)
-    # Without FINAL: a version that lost only marks a minute too many.
+    named, communities = ", ".join(str(each) for (each,) in hashes), of_communities(chosen)
+    # By hash, as the indexes of the table have it. Without FINAL: a version that lost only marks a minute too many.
     return [
         (community, minute)
         for community, minute in warehouse.rows(
             f"""
-            SELECT DISTINCT community_id, toUnixTimestamp(minute) FROM
-            (
-                SELECT community_id, minute FROM {{store}}.events
-                WHERE {communities} AND ((community_id, member_id) IN ({named})
-                    OR (community_id, inviter_id) IN ({named}) OR (community_id, invitee_id) IN ({named}))
-                UNION ALL
-                SELECT community_id, minute FROM {{store}}.events ARRAY JOIN mentions AS mentioned
-                WHERE {communities} AND (community_id, mentioned) IN ({named})
-            )""",
+            SELECT DISTINCT community_id, toUnixTimestamp(minute) FROM {{store}}.events
+            WHERE {communities} AND cityHash64(community_id, member_id) IN ({named})
+            UNION DISTINCT
+            SELECT DISTINCT community_id, toUnixTimestamp(minute) FROM {{store}}.events
+            WHERE {communities} AND hasAny(arrayMap(name -> cityHash64(community_id, name), mentions), [{named}])""",
             settings=LARGE,
         )
     ]

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import numpy as np
 import structlog
 
 from streams import dead_letters, metrics
@@ -19,7 +20,7 @@ from streams.clickhouse import Warehouse
 from streams.processors import invalidations
 from streams.processors.block import Batch, BatchDecoder, Block, Decoded, assemble
 from streams.processors.breaker import RejectBreaker
-from streams.processors.corrections import copy_corrections
+from streams.processors.corrections import copy_corrections, copy_replacements
 from streams.processors.known import KnownKeys
 from streams.processors.progress import Partition, Progress
 from streams.processors.retry import until_available
@@ -156,16 +157,17 @@ class Ingest:
         facts = block.facts
         if facts is not None:
             block_id = time.time_ns()
+            block.corrections = await until_available("corrections", lambda: copy_corrections(self.warehouse, facts))
             stored = await until_available(
                 "facts", lambda: store_facts(self.warehouse, facts, block_id, self.known_keys)
             )
             metrics.INSERT_SECONDS.observe(time.monotonic() - started)
             metrics.BLOCK_ROWS.observe(facts.num_rows)
             metrics.INGEST_LATENCY_SECONDS.observe(max(0.0, time.time() - block.oldest_received_ms / 1000))
-            replacing = stored.replacing
-            block.corrections = await until_available(
-                "corrections", lambda: copy_corrections(self.warehouse, facts, replacing)
-            )
+            again = np.asarray(facts["event_key"])[stored.replacing]
+            replaced = await until_available("corrections", lambda: copy_replacements(self.warehouse, again))
+            for community, event_ids in replaced.items():
+                block.corrections.setdefault(community, set()).update(event_ids)
             block.replaced = stored.replaced
             for community, minutes in stored.replaced.items():
                 block.minutes.setdefault(community, set()).update(minutes)

@@ -244,6 +244,7 @@ def test_every_write_there_is_was_broken(once: Verdict, twice: Verdict) -> None:
     tables = {f"{verb} {aggregate.name}" for aggregate in ALL for verb in ("recompute", "remove from")}
     corrected = ("linked_accounts", "member_standing", "hidden_events")
     others = {f"insert {table}" for table in corrected} | {"insert corrections"}
+    others |= {"recompute corrections"}
     others |= {"insert events", "insert event_keys", "insert dead_letters", "publish dead_letters.v1"}
     others |= {"publish invalidations.v1", "acknowledge events", "acknowledge invalidations"}
     assert tables | others == set(once.writes) == set(twice.writes)
