@@ -227,6 +227,31 @@ METRICS: tuple[Metric, ...] = (
         caveats=("A late event repairs a streak that was shown as ended.",),
         reference="ours, as streaks: most communities live by the week",
     ),
+    Metric(
+        name="streaks_ritual",
+        title="Streaks at rituals",
+        words="How many occurrences of a ritual in a row a member came to.",
+        formula=(
+            "An occurrence is a day on which anybody came to the ritual. One that a member missed ends the streak, "
+            "unless it fell on a holiday of the community."
+        ),
+        unit="occurrences",
+        grain="community, ritual, member, streak",
+        view="streaks_ritual",
+        columns={
+            "source": "named by check-ins, or inferred",
+            "ritual": "Name of the ritual",
+            "first_day": "Day of the first occurrence of the streak",
+            "last_day": "Day of the last occurrence the member came to",
+            "occurrences": "Occurrences the member came to",
+            "alive": "1 while the member has missed none since",
+        },
+        caveats=(
+            "A date on which nobody came is no occurrence and ends no streak.",
+            "A late event repairs a streak that was shown as ended.",
+        ),
+        reference="ours; daily.dev #1464, #1543 and #1612 say what goes wrong",
+    ),
 )
 
 RELATIONS: tuple[Relation, ...] = (

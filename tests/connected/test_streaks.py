@@ -13,7 +13,7 @@ from folds import in_world
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oracle import Event, event_time
-from oracles.streaks import Streak, Streaks, streaks, week_streaks
+from oracles.streaks import Streak, Streaks, ritual_streaks, streaks, week_streaks
 from pipeline import Lab, Log
 
 pytestmark = pytest.mark.connected
@@ -186,3 +186,41 @@ def test_generated_lives_have_the_streaks_of_the_oracle(
     today = {community: max(event_time(event).date() for event in events)}
     assert streaks(events, today, grace, freeze, holidays) == shown(lab, in_world(world))
     assert week_streaks(events, today, grace, holidays) == shown(lab, in_world(world), "week")
+
+
+comings = st.lists(
+    st.tuples(st.sampled_from(["晨读", "tea"]), st.sampled_from(["ann", "bo", "曹"]), st.integers(0, 12)),
+    min_size=1,
+    max_size=40,
+)
+
+
+@settings(
+    max_examples=6,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(comings=comings, holidays=free)
+def test_streaks_at_rituals_are_those_of_the_oracle(
+    lab: Lab, comings: list[tuple[str, str, int]], holidays: set[date]
+) -> None:
+    world = lab.world()
+    community = f"{world}c"
+    rules(lab, community, holidays=sorted(holidays))
+    attended = [(ritual, member, date(2025, 12, 1) + timedelta(days=n)) for ritual, member, n in comings]
+    publish(
+        lab,
+        [
+            message(community, member, datetime(day.year, day.month, day.day, 8, tzinfo=UTC))
+            | {"type": "check_in", "ritual": ritual}
+            for ritual, member, day in attended
+        ],
+    )
+    expected = ritual_streaks(attended, max(day for *_, day in attended), holidays)
+    found: dict[tuple[str, str], list[Streak]] = {}
+    for ritual, member, first, last, occurrences, alive in lab.warehouse.rows(
+        "SELECT ritual, member_id, first_day, last_day, occurrences, alive FROM {db}.streaks_ritual "
+        f"WHERE {in_world(world)} ORDER BY ritual, member_id, first_day"
+    ):
+        found.setdefault((ritual, member), []).append(Streak(first, last, occurrences, 0, bool(alive)))
+    assert expected == found

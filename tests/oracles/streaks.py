@@ -78,6 +78,28 @@ def days_kept(
     return found
 
 
+def ritual_streaks(
+    attended: Iterable[tuple[str, str, date]], today: date, holidays: Collection[date] = ()
+) -> dict[tuple[str, str], list[Streak]]:
+    """(ritual, member) -> streaks of occurrences, from (ritual, member, day); nothing of a streak is ever frozen."""
+    came: dict[tuple[str, str], set[date]] = defaultdict(set)
+    held: dict[str, set[date]] = defaultdict(set)
+    for ritual, member, day in attended:
+        came[ritual, member].add(day)
+        held[ritual].add(day)
+    found = {}
+    for (ritual, member), days in came.items():
+        walk = Walk(0, [])
+        for day in sorted(held[ritual]):
+            if day in days:
+                walk.keep(day, begins=True)
+            elif day not in holidays and day < today:
+                walk.miss()
+        walk.end(alive=True)
+        found[ritual, member] = [streak._replace(frozen=0) for streak in walk.over]
+    return found
+
+
 def streaks(
     facts: Iterable[Event],
     today: Mapping[str, date],

@@ -1,0 +1,54 @@
+-- title: streaks at rituals: how many occurrences in a row each member came to
+-- An occurrence is a day on which anybody came (see ritual_attendance). One that falls on a holiday may be missed.
+CREATE OR REPLACE VIEW {db}.streaks_ritual AS
+WITH
+    (SELECT mapFromArrays(groupArray(community_id), groupArray(today)) FROM {db}.community_today) AS todays,
+    held AS
+    (
+        -- number: of the occurrences so far that may not be missed; the day that is going on is not missed yet.
+        SELECT
+            community_id,
+            source,
+            ritual,
+            day,
+            (community_id, day) NOT IN (SELECT community_id, day FROM {db}.holidays) AS counts,
+            sum(counts) OVER (PARTITION BY community_id, source, ritual ORDER BY day) AS number,
+            sum(counts AND day < known_to) OVER (PARTITION BY community_id, source, ritual) AS latest
+        FROM
+        (
+            SELECT
+                community_id,
+                source,
+                ritual,
+                day,
+                greatest(todays[community_id], max(day) OVER (PARTITION BY community_id)) AS known_to
+            FROM {db}.ritual_attendance
+            GROUP BY community_id, source, ritual, day
+        )
+    )
+SELECT
+    community_id,
+    source,
+    ritual,
+    member_id,
+    run[1].1 AS first_day,
+    run[-1].1 AS last_day,
+    toUInt32(length(run)) AS occurrences,
+    run[-1].2 >= latest AS alive
+FROM
+(
+    SELECT
+        community_id,
+        source,
+        ritual,
+        member_id,
+        any(held.latest) AS latest,
+        arraySort(groupArray((came.day, held.number, held.counts))) AS marks,
+        arraySplit(
+            (mark, before) -> mark.2 - mark.3 > before.2, marks, arrayPopBack(arrayPushFront(marks, marks[1]))
+        ) AS runs
+    FROM {db}.ritual_attendance AS came
+    INNER JOIN held USING (community_id, source, ritual, day)
+    GROUP BY community_id, source, ritual, member_id
+)
+ARRAY JOIN runs AS run;
