@@ -1,0 +1,73 @@
+-- title: what the belonging index is made of: each part by month, and where it stands in the community's own history
+-- Complete months only. percentile: share of the months so far, this one included, in which the part was lower, and half of those
+-- in which it was the same; NULL before the sixth month that has the part.
+CREATE OR REPLACE VIEW {db}.belonging_components AS
+WITH
+    (SELECT (groupArray(community_id), groupArray(today)) FROM {db}.community_today) AS clocks,
+    members AS
+    (
+        SELECT
+            community_id, member_id,
+            groupUniqArrayIf(toStartOfMonth(day), engaged) AS months_engaged,
+            groupUniqArrayIf(toStartOfMonth(day), contributing) AS months_contributing
+        FROM {db}.member_activity
+        GROUP BY community_id, member_id
+    ),
+    parts AS
+    (
+        SELECT
+            community_id, month,
+            arrayJoin([
+                ('returning', countIf(has(months_engaged, addMonths(month, -1))) / count()),
+                ('contributing', countIf(has(months_contributing, month)) / count())
+            ]) AS part,
+            part.1 AS component,
+            part.2 AS value
+        FROM members
+        ARRAY JOIN months_engaged AS month
+        GROUP BY community_id, month
+        UNION ALL
+        SELECT
+            community_id, toStartOfMonth(day) AS month,
+            arrayJoin([('turnout', avg(turnout)), ('habit', avg(habit_rate))]) AS part,
+            part.1 AS component,
+            assumeNotNull(part.2) AS value
+        FROM {db}.ritual_occurrences
+        GROUP BY community_id, month
+        HAVING part.2 IS NOT NULL
+        UNION ALL
+        SELECT
+            community_id, month, ('answered', 0.) AS part, part.1 AS component,
+            (support_answered + knowledge_answered) / (support_asked + knowledge_asked) AS value
+        FROM {db}.belonging_gains
+        WHERE support_asked + knowledge_asked > 0
+        UNION ALL
+        SELECT
+            community_id, month, ('talk_to_act', 0.) AS part, part.1 AS component,
+            sum(talked_then_acted) / sum(talkers) AS value
+        FROM {db}.shared_values
+        GROUP BY community_id, month
+        HAVING sum(talkers) > 0
+    ),
+    series AS
+    (
+        SELECT community_id, component, arraySort(groupArray((month, value))) AS points
+        FROM parts
+        WHERE month < toStartOfMonth(transform(community_id, clocks.1, clocks.2, toDate(0)))
+        GROUP BY community_id, component
+    )
+SELECT
+    community_id,
+    points[number].1 AS month,
+    component,
+    points[number].2 AS value,
+    number AS months,
+    if(
+        number >= 6,
+        arraySum(
+            p -> multiIf(p.2 < points[number].2, 1, p.2 = points[number].2, 0.5, 0), arraySlice(points, 1, number)
+        ) / number,
+        NULL
+    ) AS percentile
+FROM series
+ARRAY JOIN arrayEnumerate(points) AS number;
