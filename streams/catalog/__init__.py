@@ -8,11 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from streams.catalog import activity, communities, connection, ladder, pipeline, rituals, ties
+from streams.catalog import activity, belonging, communities, connection, ladder, pipeline, rituals, ties
 from streams.catalog.columns import COLUMNS
 from streams.catalog.metric import Metric, Relation
 
-ALL: tuple[Metric, ...] = (*activity.METRICS, *connection.METRICS, *rituals.METRICS, *ties.METRICS, *ladder.METRICS)
+ALL: tuple[Metric, ...] = (
+    *activity.METRICS,
+    *connection.METRICS,
+    *rituals.METRICS,
+    *ties.METRICS,
+    *ladder.METRICS,
+    *belonging.METRICS,
+)
 """Every metric there is."""
 
 RELATIONS: tuple[Relation, ...] = (
@@ -21,6 +28,7 @@ RELATIONS: tuple[Relation, ...] = (
     *connection.RELATIONS,
     *ladder.RELATIONS,
     *rituals.RELATIONS,
+    *belonging.RELATIONS,
 )
 """Every view that holds no metric of its own."""
 

@@ -43,7 +43,7 @@ METRICS: tuple[Metric, ...] = (
         name="belonging_gains",
         title="Gains of belonging",
         words=(
-            "What members get from belonging: support when they ask for it, answers to their questions, and the benefit "
+            "What members get from belonging: support when they ask for it, answers to questions, and the benefit "
             "of buying together."
         ),
         formula=(

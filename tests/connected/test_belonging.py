@@ -19,7 +19,17 @@ pytestmark = pytest.mark.connected
 HOUSE = "house"
 LEXICON = {"slowness": ("slow", "慢"), "craft": ("hand made",)}
 ACTS = {"slowness": [("ritual", "tea")], "craft": [("product", "cup"), ("place", "kiln")]}
-TEXTS = ["slow days", "慢一点?", "hand made cups", "I need help", "how to fire it", "thanks!", "谢谢", "hello", "so slow, thanks"]
+TEXTS = [
+    "slow days",
+    "慢一点?",
+    "hand made cups",
+    "I need help",
+    "how to fire it",
+    "thanks!",
+    "谢谢",
+    "hello",
+    "so slow, thanks",
+]
 WATERMARK = datetime(2024, 10, 3, tzinfo=UTC)
 
 Event = dict[str, Any]
@@ -53,7 +63,13 @@ def history() -> list[Event]:
         elif kind < 0.8:
             event |= {"type": "check_in", "ritual": "tea", "place": chance.choice(["", "kiln"])}
         else:
-            event |= {"type": "order", "order_id": f"o{number // 3}", "amount": "1", "currency": "CNY", "product_id": "cup"}
+            event |= {
+                "type": "order",
+                "order_id": f"o{number // 3}",
+                "amount": "1",
+                "currency": "CNY",
+                "product_id": "cup",
+            }
             event |= {"kind": chance.choice(["standard", "group_buy"]), "status": chance.choice(["paid", "cancelled"])}
         events.append(event)
     return events
@@ -88,7 +104,9 @@ def test_gains_are_those_of_the_plain_fold(house: Lab) -> None:
     columns = ", ".join(("month", *oracle.Gains._fields))
     expected = oracle.gains(history())
     assert expected == {row[0]: oracle.Gains(*row[1:]) for row in rows(house, columns, "belonging_gains")}
-    assert 0 < sum(month.support_answered for month in expected.values()) < sum(m.support_asked for m in expected.values())
+    assert (
+        0 < sum(month.support_answered for month in expected.values()) < sum(m.support_asked for m in expected.values())
+    )
 
 
 def test_who_gives_and_who_receives_as_the_plain_fold_says(house: Lab) -> None:

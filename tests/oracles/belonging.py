@@ -71,7 +71,9 @@ def shared_values(facts: Iterable[Event], lexicon: Lexicon, acts: Acts) -> dict[
             if not spoke and not actors:
                 continue
             follow = [
-                m for m, ats in spoke.items() if any(ats[0] <= at <= ats[0] + timedelta(days=28) for at in did.get(m, ()))
+                m
+                for m, ats in spoke.items()
+                if any(ats[0] <= at <= ats[0] + timedelta(days=28) for at in did.get(m, ()))
             ]
             total = sum(fact["type"] == "message" and month_of(fact) == month for fact in counted)
             messages = sum(map(len, spoke.values()))
