@@ -172,7 +172,15 @@ def _help(week: int) -> Iterator[dict[str, Any]]:
                 reply_to=question,
             )
             thanks = at + timedelta(minutes=minutes + 5)
-            yield _event(thanks, "reaction", "fay", event_id=f"thanks-{week}", target_id=answer, reaction="🙏")
+            yield _event(
+                thanks,
+                "message",
+                "fay",
+                event_id=f"thanks-{week}",
+                text="Thank you!",
+                conversation_id="help",
+                reply_to=answer,
+            )
 
 
 def _week(week: int) -> Iterator[dict[str, Any]]:
@@ -215,7 +223,7 @@ def _once() -> Iterator[dict[str, Any]]:
         )
     for place, member in enumerate(BUYERS):
         order = {"kind": "group_buy", "amount": "12.00", "currency": "USD", "product_id": "long-novel"}
-        order |= {"order_id": f"novel-{member}"}
+        order |= {"order_id": "novels"}
         for step, (week, status) in enumerate(((6, "paid"), (7, "fulfilled"))):
             at = _at(week, 4, 21, place)
             yield _event(at, "order", member, "shop", event_id=f"novel-{member}-{step}", status=status, **order)
@@ -229,7 +237,7 @@ def _once() -> Iterator[dict[str, Any]]:
             product_id="long-novel",
             rating=rating,
             text="Worth its length",
-            order_id=f"novel-{member}",
+            order_id="novels",
         )
 
 
