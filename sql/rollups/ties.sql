@@ -13,15 +13,20 @@ WITH
         FROM {store}.member_standing FINAL
         WHERE {communities}
     ) AS standings,
+    (
+        -- Old versions of events name too much, which does no harm. A scalar is read once, however often it is used.
+        SELECT groupUniqArray((community_id, named_id, xxh3(concat(community_id, '\0', named_id))))
+        FROM
+        (
+            SELECT community_id, if(type = 'reaction', target_id, reply_to) AS named_id
+            FROM {store}.events
+            WHERE {where} AND ((type = 'message' AND reply_to != '') OR type = 'reaction')
+        )
+    ) AS all_named,
     named AS
     (
-        -- Old versions of events name too much, which does no harm.
-        SELECT DISTINCT
-            community_id,
-            if(type = 'reaction', target_id, reply_to) AS named_id,
-            xxh3(concat(community_id, '\0', named_id)) AS named_key
-        FROM {store}.events
-        WHERE {where} AND ((type = 'message' AND reply_to != '') OR type = 'reaction')
+        SELECT each.1 AS community_id, each.2 AS named_id, each.3 AS named_key
+        FROM (SELECT arrayJoin(all_named) AS each)
     ),
     places AS
     (
@@ -32,8 +37,7 @@ WITH
     targets AS
     (
         SELECT
-            community_id,
-            event_id AS named_id,
+            event_key AS named_key,
             member_id AS target_member,
             actor_kind AS target_kind,
             event_time AS target_at,
@@ -66,6 +70,7 @@ WITH
             )) AS act,
             act.1 AS what,
             act.2 AS named_id,
+            if(named_id = '', 0, xxh3(concat(community_id, '\0', named_id))) AS named_key,
             act.3 AS object,
             act.4 AS object_at
         FROM {facts}
@@ -93,6 +98,6 @@ SELECT
     sum(counts) AS events,
     min(event_time) AS first_at,
     max(event_time) AS last_at
-FROM acts LEFT JOIN targets ON acts.community_id = targets.community_id AND acts.named_id = targets.named_id
+FROM acts LEFT JOIN targets ON acts.named_key = targets.named_key
 WHERE other_id != member_id AND other_kind != 'gone'
 GROUP BY ALL
