@@ -33,7 +33,7 @@ METRICS: tuple[Metric, ...] = (
             "Directed: what the other did in return is a row of its own.",
             "What answers an event that has not arrived, or that was hidden, ties nobody until it is there.",
             "A mention counts when the one mentioned has ever acted as a counted member.",
-            "More than 50 members at one occurrence are a crowd, which ties nobody.",
+            "More than 50 members at one occurrence are a crowd, which ties nobody; its day is one of UTC.",
             "Knows whole minutes: the one that contains the moment and those before it.",
         ),
         reference="Orbit, reach/measure: the weights and the decay; that a month is 30 days is ours",
@@ -98,6 +98,8 @@ METRICS: tuple[Metric, ...] = (
         also=("newcomer_ties_at",),
         columns={
             "first_engaged_at": "First event in which the member took part",
+            "day": "Its date, UTC",
+            "week": "Monday of its week, UTC",
             "ties": "Other members tied to in the first 14 days",
             "complete": "1 when the 14 days are over",
         },
@@ -113,6 +115,7 @@ METRICS: tuple[Metric, ...] = (
         grain="community, week",
         view="newcomer_ties_week",
         columns={
+            "week": "Monday of the week, UTC",
             "newcomers": "Members who first took part in the week",
             "connected": "Those with a tie within 14 days",
             "connected_share": "Connected over newcomers",
@@ -170,7 +173,10 @@ METRICS: tuple[Metric, ...] = (
             "p50_s": "Median seconds to the first response; NULL when fewer than that have one",
             "p90_s": "90th percentile of the same",
         },
-        caveats=("The last day is still open: its percentiles get better as replies come.",),
+        caveats=(
+            "The last day is still open: its percentiles get better as replies come.",
+            "Days and weeks are those of UTC.",
+        ),
         reference="CHAOSS Time to First Response; right-censored ones count as unanswered",
     ),
 )
