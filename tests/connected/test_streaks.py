@@ -224,3 +224,27 @@ def test_streaks_at_rituals_are_those_of_the_oracle(
     ):
         found.setdefault((ritual, member), []).append(Streak(first, last, occurrences, 0, bool(alive)))
     assert expected == found
+
+
+def test_an_occurrence_on_a_holiday_may_be_missed_and_no_other(lab: Lab) -> None:
+    community = f"{lab.world()}ritual"
+    rules(lab, community, holidays=[date(2026, 1, 2)])
+    visits = {"ann": (1, 3, 5), "bo": (1, 2, 3, 4, 5), "cy": (1, 3, 4)}
+    publish(
+        lab,
+        [
+            event | {"type": "check_in", "ritual": "晨读"}
+            for member, of_member in visits.items()
+            for event in days(community, member, *of_member)
+        ],
+    )
+    assert [
+        ("ann", date(2026, 1, 1), date(2026, 1, 3), 2, 0),
+        ("ann", date(2026, 1, 5), date(2026, 1, 5), 1, 1),
+        ("bo", date(2026, 1, 1), date(2026, 1, 5), 5, 1),
+        # The 5th is not over.
+        ("cy", date(2026, 1, 1), date(2026, 1, 4), 3, 1),
+    ] == lab.warehouse.rows(
+        "SELECT member_id, first_day, last_day, occurrences, alive FROM {db}.streaks_ritual "
+        f"WHERE community_id = '{community}' ORDER BY member_id, first_day"
+    )
