@@ -34,7 +34,9 @@ WITH
         SELECT
             community_id, month, cadence, slot, hour,
             sum(x) AS total,
-            groupArrayIf(x, x >= 3) AS gatherings
+            groupArrayIf(x, x >= 3) AS gatherings,
+            min(day) AS first_seen,
+            max(day) AS last_seen
         FROM seen
         GROUP BY community_id, month, cadence, slot, hour
     ),
@@ -47,17 +49,13 @@ WITH
             sum(total) OVER (PARTITION BY community_id, month, cadence, hour) - total AS same_hour,
             sum(total) OVER (PARTITION BY community_id, month, cadence, slot % 10, hour) - total AS same_weekday_hour,
             sum(total) OVER (PARTITION BY community_id, month, cadence) - same_slot - same_hour - total AS elsewhere,
-            sumMap(map(hour, total)) OVER (PARTITION BY community_id, month, cadence) AS of_hour
+            sumMap(map(hour, total)) OVER (PARTITION BY community_id, month, cadence) AS of_hour,
+            min(first_seen) OVER (PARTITION BY community_id) AS first_day,
+            greatest(
+                max(last_seen) OVER (PARTITION BY community_id),
+                ifNull(toDate((SELECT watermark FROM {db}.pipeline_watermark)), toDate(0))
+            ) AS last_day
         FROM slots
-    ),
-    lives AS
-    (
-        SELECT
-            community_id,
-            min(day) AS first_day,
-            greatest(max(day), ifNull(toDate((SELECT watermark FROM {db}.pipeline_watermark)), toDate(0))) AS last_day
-        FROM {db}.attendance_hour
-        GROUP BY community_id
     ),
     -- One step a query: expressions named by other expressions would make the plan slower to build than to run.
     windows AS
@@ -68,7 +66,6 @@ WITH
             greatest(first_day, addMonths(month, 1 - transform(cadence, ['day', 'week'], [2, 6], 12))) AS since,
             least(last_day + 1, addMonths(month, 1)) AS until
         FROM profiles
-        INNER JOIN lives USING (community_id)
         WHERE length(gatherings) >= 4 AND month <= last_day AND NOT (cadence = 'month' AND slot > 28)
     ),
     calendars AS
