@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oracle import event_time
 from oracles import signs as oracle
-from pipeline import Lab
-from settled import declare, deliver
+from pipeline import Lab, Log
+from settled import RECEIVED_MS, declare, deliver
 
+from streams.communities.rows import TABLES
 from streams.communities.settings import Community, Value
+from streams.processors.invalidations import Invalidation, encode
+from streams.topics.internal import INVALIDATIONS
 from streams.traces import TRACES
 
 pytestmark = pytest.mark.connected
@@ -124,6 +128,32 @@ def test_signs_are_those_of_the_plain_fold(lab: Lab, texts: list[str]) -> None:
     events = [event(world, number, "message", text=text) for number, text in enumerate(texts)]
     deliver(lab, events)
     assert oracle.stored_rows(events, event_time, lexicon) == rows(lab, world)
+
+
+def test_changed_terms_restate_what_was_said_before(lab: Lab) -> None:
+    """No event comes: what changed is what a word stands for."""
+    world = f"{lab.world()}changed"
+    lexicon_of(lab, world)
+    log = Log()
+    for number, text in enumerate(["tea", "coffee"]):
+        told = event(world, number, "message", text=text)
+        log.append(lab.topic("message"), world.encode(), json.dumps(told).encode(), RECEIVED_MS)
+    lab.drain(log)
+    assert {("value", "slowness", "m0")} == {key[2:5] for key in rows(lab, world)}
+    for table in TABLES:
+        if table.name == "value_terms":
+            later = {world: Community(values={"haste": Value(terms=("coffee",))})}
+            lab.warehouse.insert("{store}.value_terms", table.filled(later, 2))
+    lab.warehouse.command(
+        "INSERT INTO {store}.value_terms (community_id, value, term, version, is_deleted) "
+        "SELECT community_id, value, term, 2, 1 FROM {store}.value_terms FINAL "
+        "WHERE community_id = {c:String} AND version = 1",
+        {"c": world},
+    )
+    record = encode(Invalidation(world, [], settings=["values"]))
+    log.append(INVALIDATIONS.topic(lab.settings.kafka.topic_prefix), world.encode(), record, RECEIVED_MS)
+    lab.drain(log)
+    assert {("value", "haste", "m1")} == {key[2:5] for key in rows(lab, world)}
 
 
 @pytest.mark.real_data
