@@ -414,10 +414,8 @@ def lives(draw: st.DrawFn) -> Life:
             }
         )
 
-    communities, members = (
-        st.sampled_from(["tea", "pot", "run", "art", "dog"]),
-        st.sampled_from(["ann", "bo", "cy", "di"]),
-    )
+    # One of them has no settings at all.
+    communities, members = st.sampled_from([*ZONES, "pot"]), st.sampled_from(["ann", "bo", "cy", "di"])
     # Distances at which windows, weeks, grace and silence begin and end.
     steps = st.sampled_from([0, 0, 1, 1, 2, 6, 7, 8, 13, 14, 27, 28, 29, 30])
     for _ in range(draw(st.integers(4, 20))):
