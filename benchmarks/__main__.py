@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import freshness, others, path, report, steps, views
+from benchmarks import freshness, others, path, references, report, steps, views
 from benchmarks.bench import Result, create_topics, settings_for
 from benchmarks.events import read
 from benchmarks.fill import fill
@@ -99,6 +99,11 @@ def run_queries(options: argparse.Namespace) -> None:
     report.publish("queries", text, options.command_line, options.write)
 
 
+def run_references(options: argparse.Namespace) -> None:
+    """What it costs to know who names whom."""
+    report.publish("references", references.measure(options.events, options.rows), options.command_line, False)
+
+
 def run_steps(options: argparse.Namespace) -> None:
     """Every step in turn."""
     report.publish("steps", steps.measure(options.events, options.rows), options.command_line, options.write)
@@ -138,7 +143,7 @@ def arguments() -> argparse.ArgumentParser:
             parsed.add_argument("--rate", type=int, default=5_000, help="events a second, published live")
             parsed.add_argument("--seconds", type=float, default=60.0, help="how long")
             parsed.add_argument("--history", type=int, default=200_000, help="events that are there already")
-        if name in ("steps", "all"):
+        if name in ("references", "steps", "all"):
             parsed.add_argument("--rows", type=int, default=50_000, help="rows of one insert")
 
     command("all", run_all, "everything that benchmarks/README.md shows; about 20 minutes")
@@ -149,6 +154,9 @@ def arguments() -> argparse.ArgumentParser:
     command("flat", run_flat, "whether rate, cost and memory stay flat as events grow")
     command("freshness", run_freshness, "from publishing to being counted, under live load")
     command("queries", run_queries, "how long the analysts' views take")
+    command(
+        "references", run_references, "what it costs to record who names whom, and to recompute ties", events=500_000
+    )
     command("steps", run_steps, "where the time goes: CPU of every step in turn")
     return parser
 

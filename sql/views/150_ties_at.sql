@@ -24,34 +24,29 @@ FROM
         community_id,
         member_id,
         other_id,
-        sumIf(t.events, kind = 'reply') AS replies,
-        toInt64(0) AS mentions,
-        sumIf(t.events, kind = 'reaction') AS reactions,
+        said.replies AS replies,
+        said.mentions AS mentions,
+        said.reactions AS reactions,
         toUInt64(0) AS occurrences,
-        min(t.first_at) AS first_at,
-        max(t.last_at) AS last_at
-    FROM {store}.tie_minute AS t FINAL
-    WHERE kind IN ('reply', 'reaction') AND actor_kind IN {counted} AND other_kind IN {counted} AND start < until
-    GROUP BY community_id, member_id, other_id
-    UNION ALL
-    -- Nobody says what kind of actor is mentioned: whoever has acted as one that counts.
-    SELECT
-        community_id,
-        member_id,
-        other_id,
-        toInt64(0) AS replies,
-        mentioned.events AS mentions,
-        toInt64(0) AS reactions,
-        toUInt64(0) AS occurrences,
-        mentioned.first_at AS first_at,
-        mentioned.last_at AS last_at
+        said.first_at AS first_at,
+        said.last_at AS last_at
     FROM
     (
-        SELECT community_id, member_id, other_id, sum(t.events) AS events, min(t.first_at) AS first_at, max(t.last_at) AS last_at
+        SELECT
+            community_id,
+            member_id,
+            other_id,
+            sumIf(t.events, kind = 'reply') AS replies,
+            sumIf(t.events, kind = 'mention') AS mentions,
+            sumIf(t.events, kind = 'reaction') AS reactions,
+            min(t.first_at) AS first_at,
+            max(t.last_at) AS last_at
         FROM {store}.tie_minute AS t FINAL
-        WHERE kind = 'mention' AND actor_kind IN {counted} AND (other_kind = '' OR other_kind IN {counted}) AND start < until
+        WHERE kind IN ('reply', 'mention', 'reaction') AND other_id != '' AND actor_kind IN {counted}
+            AND (other_kind IN {counted} OR (other_kind = '' AND kind = 'mention')) AND start < until
         GROUP BY community_id, member_id, other_id
-    ) AS mentioned
+    ) AS said
+    -- Nobody says what kind of actor is mentioned: whoever has acted as one that counts.
     INNER JOIN
     (
         SELECT community_id, member_id AS other_id

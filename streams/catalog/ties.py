@@ -32,7 +32,7 @@ METRICS: tuple[Metric, ...] = (
         caveats=(
             "Directed: what the other did in return is a row of its own.",
             "What answers an event that has not arrived, or that was hidden, ties nobody until it is there.",
-            "A mention counts when the one mentioned has ever acted as a counted member.",
+            "Whom it reached must have acted as a counted member by then: nobody says what kind of actor is mentioned.",
             "More than 50 members at one occurrence are a crowd, which ties nobody; its day is one of UTC.",
             "Knows whole minutes: the one that contains the moment and those before it.",
         ),

@@ -110,6 +110,27 @@ def test_newcomers_by_hand(tea: Lab) -> None:
     } == found
 
 
+def test_fifty_at_an_occurrence_know_each_other_and_fifty_one_are_a_crowd(lab: Lab) -> None:
+    log, world = Log(), lab.world()
+    worker = lab.worker(log)
+    events = [
+        {
+            "event_id": f"{ritual} {number}",
+            "type": "check_in",
+            "platform": "wechat",
+            "community_id": f"{world}choir",
+            "member_id": f"m{number}",
+            "occurred_at": f"2026-03-02T{hour}:00:00Z",
+            "ritual": ritual,
+        }
+        for ritual, hour, present in (("rehearsal", "18", 50), ("concert", "20", 51))
+        for number in range(present)
+    ]
+    publish(lab, worker, log, events)
+    found = ties(lab, END, world)
+    assert (50 * 49, {1}) == (len(found), {tie.occurrences for tie in found.values()})
+
+
 def test_responses_by_hand(tea: Lab) -> None:
     # bo answered e02 after 29.999 s. A bot's message (e06) asks nothing. e21 is 17 hours old at the end of Wednesday.
     found = {

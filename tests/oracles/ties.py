@@ -130,13 +130,13 @@ def ties(facts: Collection[Fact], at: datetime, time_of: TimeOf, counted: Sequen
             there = present[community, act.object, act.at.date()]
             there[member] = min(act.at, there.get(member, act.at))
             continue
-        if act.kind == "mention" and (community, act.object) in known and (act.flagged or counted[0]) in counted:
+        if act.kind == "mention" and (act.flagged or counted[0]) in counted:
             other = act.object
         elif act.other is not None and kind_of(act.other) in counted:
             other = act.other["member_id"]
         else:
             continue
-        if other != member:
+        if other != member and (community, other) in known:
             pair = (community, member, other)
             did[pair][act.kind] += -1 if act.fact.get("action") == "remove" else 1
             times[pair].append(act.at)
