@@ -101,7 +101,7 @@ def run_queries(options: argparse.Namespace) -> None:
 
 def run_references(options: argparse.Namespace) -> None:
     """What it costs to know who names whom."""
-    report.publish("references", references.measure(options.events, options.rows), options.command_line, False)
+    report.publish("references", references.measure(options.events, options.rows), options.command_line, write=False)
 
 
 def run_steps(options: argparse.Namespace) -> None:
