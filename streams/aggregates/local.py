@@ -40,7 +40,7 @@ class LocalTime:
 
     def of(self, communities: Collection[str]) -> LocalTime:
         """The same for some communities alone; their commonest zone becomes the default, which needs no list."""
-        zones = {community: self.zone_of.get(community, self.default) for community in communities}
+        zones = {community: self._zone(community) for community in communities}
         if not zones:
             return self
         [(common, _)] = Counter(zones.values()).most_common(1)
@@ -48,27 +48,27 @@ class LocalTime:
 
     def days_of(self, hours: Mapping[str, Iterable[int]]) -> dict[str, set[int]]:
         """Community -> starts of the local days that some hours of UTC (epoch seconds) have a part in."""
+        clocks = self._clocks()
         days = {}
         for community, starts in hours.items():
             array = np.fromiter(starts, np.int64)
-            days[community] = set(np.unique(self._days(community, array)).tolist())
+            days[community] = set(np.unique(_days(clocks[self._zone(community)], array)).tolist())
         return days
 
     def hours_of(self, days: Mapping[str, Iterable[int]]) -> dict[str, list[int]]:
         """Community -> the hours of UTC that have a part in some local days."""
+        clocks = self._clocks()
         hours = {}
         for community, starts in days.items():
             array = np.fromiter(starts, np.int64)
             near = np.unique(array[:, None] + np.arange(-FARTHEST, DAY + FARTHEST, HOUR))
-            hours[community] = near[np.isin(self._days(community, near), array).any(axis=0)].tolist()
+            told = _days(clocks[self._zone(community)], near)
+            hours[community] = near[np.isin(told, array).any(axis=0)].tolist()
         return hours
 
-    def _days(self, community: str, hours: Int64s) -> Int64s:
-        """A row a place within the hour: the local days of some hours of UTC."""
-        moments = hours + WITHIN
-        since, seconds = np.array(self._offsets(self.zone_of.get(community, self.default)), np.int64).T
-        local = moments + seconds[np.maximum(0, np.searchsorted(since, moments, side="right") - 1)]
-        return np.asarray(local - local % DAY)
+    def _clocks(self) -> dict[str, Int64s]:
+        """Zone -> two rows: since when, and which offset."""
+        return {zone: np.array(self._offsets(zone), np.int64).T for zone in self._zones()}
 
     def day(self, column: str, low: int, high: int) -> str:
         """SQL of the start of the local day of a `DateTime('UTC')` column of `[low, high)`, epoch seconds."""
@@ -83,6 +83,9 @@ class LocalTime:
         return self._by_zone(
             {zone: str(int(not in_whole_hours(self._in_force(zone, low, high)))) for zone in self._zones()}
         )
+
+    def _zone(self, community: str) -> str:
+        return self.zone_of.get(community, self.default)
 
     def _zones(self) -> set[str]:
         return {self.default, *self.zone_of.values()}
@@ -104,6 +107,14 @@ class LocalTime:
             return otherwise
         listed = ", ".join(f"{of_communities(sorted(names))}, {sql}" for sql, names in sorted(branches.items()))
         return f"multiIf({listed}, {otherwise})"
+
+
+def _days(clock: Int64s, hours: Int64s) -> Int64s:
+    """A row a place within the hour: the local days of some hours of UTC."""
+    since, seconds = clock
+    moments = hours + WITHIN
+    local = moments + seconds[np.maximum(0, np.searchsorted(since, moments, side="right") - 1)]
+    return np.asarray(local - local % DAY)
 
 
 def _offset_sql(offsets: Sequence[Offset], column: str) -> str:

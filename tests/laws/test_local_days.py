@@ -24,7 +24,7 @@ ODD = {
     "Asia/Shanghai": datetime(2023, 12, 31, 16, tzinfo=UTC),  # the local new year
     "Asia/Kolkata": datetime(2024, 3, 9, 18, 30, tzinfo=UTC),  # midnight within an hour of UTC
     "Australia/Lord_Howe": datetime(2024, 4, 6, 15, tzinfo=UTC),  # clocks go back by half an hour
-    "America/St_Johns": datetime(2011, 11, 6, 2, 31, tzinfo=UTC),  # one minute of a day, then 59 of the day before
+    "America/St_Johns": datetime(2010, 11, 7, 2, 31, tzinfo=UTC),  # one minute of a day, then 59 of the day before
     "Pacific/Apia": datetime(2011, 12, 30, 10, tzinfo=UTC),  # a day that never was
     "UTC": datetime(2024, 2, 29, tzinfo=UTC),
 }
@@ -122,10 +122,10 @@ def set_zones(lab: Lab, zones: dict[str, str]) -> None:
 
 
 def events_about(moment: datetime, community: str) -> list[Delivery]:
-    """Messages of two members every twenty minutes or so, for two days before and after a moment."""
+    """Messages of two members every forty minutes and a millisecond before, for a day before and after a moment."""
     made = []
-    for step in range(-150, 150):
-        occurred = moment + timedelta(minutes=20 * step, milliseconds=-1 if step % 2 else 0)
+    for step in range(-80, 80):
+        occurred = moment + timedelta(minutes=40 * (step // 2), milliseconds=-(step % 2))
         event = {
             "event_id": f"{step}",
             "type": "message",
@@ -148,7 +148,7 @@ def test_members_have_the_days_of_their_communities(lab: Lab) -> None:
     prefix = lab.settings.kafka.topic_prefix
     worker = lab.worker(log)
     # Some come late, when the days are there; in the end one of each community, so that a day is computed alone.
-    last = [each for each in history if each.event and each.event["event_id"] == "-75"]
+    last = [each for each in history if each.event and each.event["event_id"] == "-40"]
     late = [each for each in history[::5] if each not in last]
     for part in ([each for each in history if each not in [*late, *last]], late, last):
         send(part, log, prefix, world)
