@@ -151,8 +151,8 @@ RELATIONS: tuple[Relation, ...] = (
         "signs",
         "What members' events speak of, ask for, thank for, attend and buy, by local day.",
         {
-            "kind": "value, support, question, thanks, ritual, place, product or group_buy",
-            "ref": "Name of the value; event_id of what asks; ritual, place or product; order_id of a group buy",
+            "kind": "value, support, question, thanks, ritual, place, product, group_buy, role or stage",
+            "ref": "Value, role or stage; event_id of what asks; ritual, place or product; order_id of a group buy",
             "events": "Events with the sign",
             "first_at": "First of them",
             "last_at": "Last of them",

@@ -121,3 +121,16 @@ def test_how_much_a_ritual_hangs_on_its_host(club: Lab) -> None:
     with_main, without = sum(hosted[main]) / len(hosted[main]), sum(others) / len(others)
     share = len(hosted[main]) / total
     assert (total, len(hosted), main, share, absence, with_main, without) == pytest.approx(walk)
+
+
+def test_a_host_of_exactly_half_is_enough(lab: Lab) -> None:
+    """Two members open a walk in turns, four times."""
+    walks = [
+        event(number, "check_in", "ab"[number % 2], datetime(2024, 3, 1 + number, tzinfo=UTC), ritual="walk")
+        for number in range(4)
+    ]
+    deliver(lab, [walk | {"community_id": "duo"} for walk in walks])
+    assert [(4, 2, "a", 0.5, 1)] == lab.warehouse.rows(
+        "SELECT occurrences, hosts, main_host, host_dependence, absence_factor "
+        "FROM {db}.ritual_hosts WHERE community_id = 'duo'"
+    )
