@@ -41,9 +41,12 @@ demo: $(STAMP)  ## Simulated communities through the whole pipeline (DURATION=45
 up: $(STAMP)  ## Broker, warehouse and worker on this machine, until Ctrl-C
 	@$(BIN)/streams up
 
+# Test processes side by side, each with a broker and a warehouse of its own (some 2 GiB); a file stays in one of them.
+JOBS ?= 2
+
 .PHONY: test
-test: $(STAMP)  ## Every test, with the embedded broker and the embedded warehouse
-	@$(BIN)/pytest
+test: $(STAMP)  ## Every test, with the embedded broker and the embedded warehouse (JOBS=2 side by side)
+	@$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 .PHONY: test-kafka
 test-kafka: $(STAMP)  ## The connected tests against a real Apache Kafka (needs Java and Maven)
