@@ -8,7 +8,7 @@ SELECT
     member_id,
     length(gaps_s) AS gaps,
     if(gaps > 0, arrayAvg(gaps_s), NULL) AS mean_gap_s,
-    if(gaps > 1, arrayReduce('stddevPop', gaps_s), NULL) AS deviation_s,
+    if(gaps > 1, arrayReduce('stddevPopStable', gaps_s), NULL) AS deviation_s,
     (deviation_s - mean_gap_s) / nullIf(deviation_s + mean_gap_s, 0) AS burstiness,
     moment AS as_of,
     length_days AS days

@@ -287,6 +287,19 @@ def test_days_are_those_of_the_community(circle: Lab) -> None:
     assert [(date(2026, 3, 1),)] == circle.warehouse.rows(f"{going_on} AND NOT settled")
 
 
+def test_a_millisecond_in_days_that_are_alike_is_not_lost(lab: Lab) -> None:
+    community = f"{lab.world()}clockwork"
+    message = {"type": "message", "platform": "wechat", "community_id": community, "member_id": "ann", "text": "hi"}
+    days = [f"2026-03-0{day}T12:00:00.000Z" for day in (1, 2, 3)] + ["2026-03-04T12:00:00.001Z"]
+    store(lab, [message | {"event_id": day, "occurred_at": day} for day in days])
+    moment = datetime(2026, 3, 5, tzinfo=UTC)
+    # Two gaps of a day and one a millisecond longer: sigma is 1 ms x sqrt(2) / 3, mu a day.
+    expected = -1 + 2 * (0.001 * 2**0.5 / 3) / 86_400
+    for view in ("burstiness_at", "member_burstiness_at"):
+        [(value,)] = ask(lab, f"{view}{at(moment, days=28)}", community, "days", "burstiness").values()
+        assert pytest.approx(expected, abs=1e-11) == value
+
+
 @pytest.mark.parametrize(
     ("moment", "new_york"),
     [
