@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import freshness, others, path, references, report, steps, views
+from benchmarks import corrections, freshness, others, path, references, report, steps, views
 from benchmarks.bench import Result, create_topics, settings_for
 from benchmarks.events import read
 from benchmarks.fill import fill
@@ -109,6 +109,13 @@ def run_steps(options: argparse.Namespace) -> None:
     report.publish("steps", steps.measure(options.events, options.rows), options.command_line, options.write)
 
 
+def run_corrections(options: argparse.Namespace) -> None:
+    """Merge, flag and hide, and back."""
+    head = ("Correction", "events", "s until right", "differences", "as before")
+    text = report.table(head, corrections.table_rows(corrections.measure(options.partitions)))
+    report.publish("corrections", text, options.command_line, options.write)
+
+
 def run_all(options: argparse.Namespace) -> None:
     """Everything that the README shows."""
     for run in (run_compare, run_flat, run_freshness, run_queries, run_steps):
@@ -157,6 +164,7 @@ def arguments() -> argparse.ArgumentParser:
     command(
         "references", run_references, "what it costs to record who names whom, and to recompute ties", events=500_000
     )
+    command("corrections", run_corrections, "seconds until a merge, a flag and hidings are right, and taken back")
     command("steps", run_steps, "where the time goes: CPU of every step in turn")
     return parser
 

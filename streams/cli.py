@@ -19,6 +19,7 @@ from streams.commands import (
     demo,
     dlq,
     doctor,
+    identity,
     metrics,
     migrate,
     processes,
@@ -92,6 +93,7 @@ app.command(rich_help_panel=DATA)(sql.sql)
 app.add_typer(metrics.app, name="metrics", rich_help_panel=DATA)
 app.command(rich_help_panel=TRUST)(reconcile.reconcile)
 app.command(rich_help_panel=TRUST)(reconcile.restate)
+app.add_typer(identity.app, name="identity", rich_help_panel=DATA)
 app.add_typer(dlq.app, name="dlq", rich_help_panel=TRUST)
 app.command(rich_help_panel=RUN)(processes.worker)
 app.command(rich_help_panel=RUN)(processes.warehouse)

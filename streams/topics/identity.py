@@ -15,7 +15,9 @@ class Identity(Event):
     """An account of another platform was linked to the member, or unlinked."""
 
     type: Literal["identity"] = Field(description="Family of the event")
-    action: Literal["link", "unlink"] = Field(description="Whether the accounts are the same person from now on")
+    action: Literal["link", "unlink"] = Field(
+        description="Whether the accounts are the same person, for all their events"
+    )
     linked_platform: Name = Field(description="Platform of the other account")
     linked_account_id: Id = Field(description="The other account, as its platform names it")
 

@@ -17,9 +17,11 @@ class Moderation(Event):
     type: Literal["moderation"] = Field(description="Family of the event")
     action: Literal["hide", "restore", "flag", "erase"] = Field(description="What is done")
     target_id: OptionalId = Field("", description="event_id of what is hidden, restored or erased")
-    target_member_id: OptionalId = Field("", description="Member who is hidden, restored, flagged or erased")
+    target_member_id: OptionalId = Field(
+        "", description="Member who is hidden, restored, flagged or erased; with a target_id only a flag is about them"
+    )
     flagged_kind: Literal["", "human", "bot", "staff", "test"] = Field(
-        "", description="flag: the actor kind to take from now on"
+        "", description="flag: the actor kind of all events of the member; empty takes the flag back"
     )
     reason: Phrase = Field("", description="Why")
 
