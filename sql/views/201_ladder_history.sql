@@ -9,7 +9,6 @@
 CREATE OR REPLACE VIEW {db}.ladder_history AS
 WITH
     (SELECT mapFromArrays(groupArray(community_id), groupArray(toInt32(today))) FROM {db}.community_today) AS todays,
-    ifNull((SELECT max(greatest(min_contributions, min_hosted_or_cocreated)) FROM {db}.ladder_levels), 0) AS most,
     -- What each level asks for: (how many, within how many days, a bit that stands for it), by what is counted: days with any
     -- event, days with an engaged one, contributions, events that build. A level that asks for nothing asks for presence.
     -- all_bits: those of each level and all below it; the last can never be had.
@@ -21,6 +20,7 @@ WITH
                 (rank, level, window_days, grace_days, min_active_days, min_contributions, min_hosted_or_cocreated),
                 'Tuple(rank Int32, level String, days Int32, grace Int32, active Int32, contributed Int32, built Int32)'
             ))) AS steps,
+            arrayMax(step -> greatest(step.contributed, step.built), steps) AS most,
             arrayMap(counted -> arrayFilter(demand -> demand.1 > 0, arrayMap(
                 step -> (
                     [toInt32(greatest(step.active, step.contributed, step.built) = 0), step.active, step.contributed, step.built][counted],
