@@ -70,20 +70,23 @@ WITH
     ),
     calendars AS
     (
-        SELECT *, arrayMap(i -> since + i, range(toUInt32(until - since))) AS days
+        SELECT
+            *,
+            until - since AS all_days,
+            since + (slot % 10 + 7 - toDayOfWeek(since)) % 7 AS first_weekday,
+            intDiv(until - first_weekday + 6, 7) AS weekdays
         FROM windows
     ),
     dated AS
     (
         SELECT
             *,
-            length(days) AS all_days,
-            arrayCount(d -> toDayOfWeek(d) = slot % 10, days) AS weekdays,
             multiIf(
                 cadence = 'day', all_days,
                 cadence = 'week', weekdays,
-                cadence = 'month', arrayCount(d -> toDayOfMonth(d) = slot, days),
-                arrayCount(d -> 10 * intDiv(toDayOfMonth(d) + 6, 7) + toDayOfWeek(d) = slot, days)
+                cadence = 'month', 12 * (toYear(until) - toYear(since)) + toMonth(until) - toMonth(since)
+                    + (toDayOfMonth(until) > slot) - (toDayOfMonth(since) > slot),
+                arrayCount(i -> intDiv(toDayOfMonth(first_weekday + 7 * i) + 6, 7) = intDiv(slot, 10), range(toUInt32(weekdays)))
             ) AS dates
         FROM calendars
     ),
