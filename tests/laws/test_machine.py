@@ -1,6 +1,6 @@
 """A state machine over log, workers and the real engine: whatever happens in whatever order, the rows are the fold's.
 
-Published, published again, poison, taken in and recomputed in pieces, killed at any write, refused, left without an
+Published, published again, corrected, poison, taken in and recomputed in pieces, killed at any write, refused, left without an
 answer, paused amid a write and woken up after another worker went on, moved to another worker and back, restated, and
 communities moved to other zones.
 25 runs of at most 20 steps.
@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from folds import check, fold_delivered
-from histories import NAMES, NOW, Delivery, arrivals, event_deliveries, poison_deliveries
+from histories import CORRECTIONS, NAMES, NOW, Delivery, arrivals, event_deliveries, poison_deliveries
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
@@ -34,6 +34,7 @@ pytestmark = pytest.mark.connected
 ZONES = ["UTC", "America/New_York", "Asia/Kolkata"]
 """NOW is the day on which clocks change in New York."""
 
+correction_deliveries = event_deliveries().filter(lambda delivery: delivery.family in CORRECTIONS)
 limits = st.sampled_from([None, None, 1, 3])
 breaks = st.one_of(st.none(), st.tuples(st.integers(0, 5), st.sampled_from(KINDS)))
 
@@ -81,6 +82,11 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def publish_again(self, data: st.DataObject) -> None:
         self.publish([replace(data.draw(st.sampled_from(self.sent)), received_ms=data.draw(arrivals))])
+
+    @rule(corrections=st.lists(correction_deliveries, min_size=1, max_size=3))
+    def correct(self, corrections: list[Delivery]) -> None:
+        """Merge, unmerge, flag, hide, restore, erase."""
+        self.publish(corrections)
 
     @rule(delivery=poison_deliveries())
     def publish_poison(self, delivery: Delivery) -> None:
