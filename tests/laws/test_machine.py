@@ -1,8 +1,8 @@
 """A state machine over log, workers and the real engine: whatever happens in whatever order, the rows are the fold's.
 
 Published, published again, corrected, poison, taken in and recomputed in pieces, killed at any write, refused, left
-without an answer, paused amid a write and woken up after another worker went on, moved to another worker and back, restated, and
-communities moved to other zones.
+without an answer, paused amid a write and woken up after another worker went on, moved to another worker and back,
+restated, and communities moved to other zones.
 25 runs of at most 20 steps.
 """
 
