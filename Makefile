@@ -46,7 +46,7 @@ JOBS ?= 2
 
 .PHONY: test
 test: $(STAMP)  ## Every test, with the embedded broker and the embedded warehouse (JOBS=2 side by side)
-	@$(BIN)/pytest -n $(JOBS) --dist loadfile
+	@$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-kafka
 test-kafka: $(STAMP)  ## The connected tests against a real Apache Kafka (needs Java and Maven)

@@ -43,6 +43,8 @@ STEPS = (
     "hours recomputed",
     "recomputing days",
     "days recomputed",
+    "recomputing what is deferred",
+    "what is deferred recomputed",
     "writing buckets",
     "removing vanished buckets",
     "invalidations acknowledged",
@@ -206,8 +208,9 @@ def committing(*_: Any) -> tuple[str, str, str]:
 
 
 def recomputing(_: Any, stage: Any) -> tuple[str, str, str]:
-    """Steps of recomputing a grain."""
-    return "rollup", f"recomputing {stage.grain}s", f"{stage.grain}s recomputed"
+    """Steps of recomputing a stage."""
+    what = "what is deferred" if stage.name == "deferred" else f"{stage.name}s"
+    return "rollup", f"recomputing {what}", f"{what} recomputed"
 
 
 def commanding(_: Any, sql: str, *__: Any) -> tuple[str, str, None] | None:
