@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS {store}.events
     ingested_at       DateTime64(3, 'UTC') DEFAULT now64(3) COMMENT 'When the row was inserted (warehouse clock); no number depends on it',
     schema_version    UInt16                            COMMENT 'Version of the contract',
     clock_skewed      UInt8                             COMMENT '1 when occurred_at was too far in the future to be believed',
-    text              String DEFAULT ''                 COMMENT 'Message or review text; forgotten 400 days after it was stored, no number depends on it' CODEC(ZSTD(1)) TTL toDateTime(ingested_at) + INTERVAL 400 DAY,
+    text              String DEFAULT ''                 COMMENT 'Message or review text; forgotten 400 days after it was stored: what its words say of belonging is read before' CODEC(ZSTD(1)) TTL toDateTime(ingested_at) + INTERVAL 400 DAY,
     conversation_id   String DEFAULT ''                 COMMENT 'Thread, channel or topic of a message',
     reply_to          String DEFAULT ''                 COMMENT 'event_id of the message this one answers',
     mentions          Array(String)                     COMMENT 'member_ids mentioned in a message',
