@@ -1,10 +1,20 @@
 -- title: ties between members as they were at a moment: ties_at(at = '2026-01-31 12:00:00')
 -- Counted actors on both ends. Knows the minute that contains the moment and those before it.
--- An occurrence of a ritual with more than 50 who checked in is a crowd: it ties nobody.
+-- An occurrence is a ritual on a day of the community. One with more than 50 who checked in is a crowd: it ties nobody.
 CREATE OR REPLACE VIEW {db}.ties_at AS
 WITH
     {at:DateTime('UTC')} AS moment,
-    toStartOfMinute(moment) + 60 AS until
+    toStartOfMinute(moment) + 60 AS until,
+    (SELECT any(zone) FROM {store}.communities FINAL WHERE community_id = '') AS default_zone,
+    attended AS
+    (
+        SELECT
+            t.community_id AS community_id, t.subject_id AS ritual, t.member_id AS member_id, t.start AS start,
+            t.first_at AS came_at, if(said.zone = '', default_zone, said.zone) AS zone
+        FROM {store}.tie_minute AS t FINAL
+        LEFT JOIN (SELECT community_id, zone FROM {store}.communities FINAL) AS said ON said.community_id = t.community_id
+        WHERE t.kind = 'attended' AND t.actor_kind IN {counted} AND t.start < until
+    )
 SELECT
     community_id,
     member_id,
@@ -73,15 +83,16 @@ FROM
             (one, arrayJoin(arrayFilter(other -> other.1 != one.1, there))) AS pair
         FROM
         (
-            SELECT community_id, subject_id, day, groupArray((member_id, at)) AS there
+            SELECT community_id, ritual, day, groupArray((member_id, at)) AS there
             FROM
             (
-                SELECT community_id, subject_id, toDate(t.first_at) AS day, member_id, min(t.first_at) AS at
-                FROM {store}.tie_minute AS t FINAL
-                WHERE kind = 'attended' AND actor_kind IN {counted} AND start < until
-                GROUP BY community_id, subject_id, day, member_id
+                SELECT community_id, ritual, toDate(start + offset_s) AS day, member_id, min(came_at) AS at
+                FROM attended
+                ASOF LEFT JOIN (SELECT zone, from_utc, offset_s FROM {store}.zone_offsets FINAL) AS clocks
+                    ON clocks.zone = attended.zone AND attended.start >= clocks.from_utc
+                GROUP BY community_id, ritual, day, member_id
             )
-            GROUP BY community_id, subject_id, day
+            GROUP BY community_id, ritual, day
             HAVING length(there) <= 50
         )
     )

@@ -4,7 +4,7 @@ CREATE OR REPLACE VIEW {db}.network_at AS
 WITH
     {at:DateTime('UTC')} AS moment,
     toStartOfMinute(moment) + 60 AS until,
-    toDate(moment) - 90 AS since
+    until - INTERVAL 90 DAY AS since
 SELECT
     community_id,
     count() AS members,
@@ -48,14 +48,16 @@ FROM
                     (t.member_id, t.other_id, t.replies + t.mentions + t.reactions > 0, 0),
                     (t.other_id, t.member_id, 0, t.replies + t.mentions + t.reactions > 0)
                 ] AS end
-            WHERE toDate(t.last_at) > since
+            WHERE t.last_at >= since
             GROUP BY community_id, end.1, end.2
         ) AS one
         GROUP BY community_id, member_id
         UNION ALL
         SELECT community_id, member_id, 0 AS ties, 0 AS acted, 0 AS mutual, 0. AS reach
         FROM {db}.member_activity
-        WHERE engaged AND day > since AND day <= toDate(moment) AND first_at < until
+        WHERE engaged AND last_at >= since AND first_at < until
+            -- No local date is further than a day from the date of UTC: this prunes the key, the line above decides.
+            AND day BETWEEN toDate(since) - 1 AND toDate(moment) + 1
         GROUP BY community_id, member_id
     ) AS side
     GROUP BY community_id, member_id

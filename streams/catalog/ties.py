@@ -33,7 +33,7 @@ METRICS: tuple[Metric, ...] = (
             "Directed: what the other did in return is a row of its own.",
             "What answers an event that has not arrived, or that was hidden, ties nobody until it is there.",
             "Whom it reached must have acted as a counted member by then: nobody says what kind of actor is mentioned.",
-            "More than 50 members at one occurrence are a crowd, which ties nobody; its day is one of UTC.",
+            "Occurrences are on days of the community; more than 50 members at one are a crowd, which ties nobody.",
             "Knows whole minutes: the one that contains the moment and those before it.",
         ),
         reference="Orbit, reach/measure: the weights and the decay; that a month is 30 days is ours",
@@ -62,16 +62,16 @@ METRICS: tuple[Metric, ...] = (
         title="Density, reciprocity and absence factor of ties",
         words="How closely a community is tied, how much of it goes both ways, and on how few members it hangs.",
         formula=(
-            "Ties that did something in the last 90 days. Density: pairs with a tie in any direction, over n(n-1)/2 "
-            "for n members. Reciprocity: of ties by reply, mention or reaction, the share whose reverse is one too. "
-            "Absence factor: smallest number of members whose reach sums to at least 50 % of all reach."
+            "Ties that did something in the last 90 times 24 hours. Density: pairs with a tie in any direction, over "
+            "n(n-1)/2 for n members. Reciprocity: of ties by reply, mention or reaction, the share whose reverse is "
+            "one too. Absence factor: smallest number of members whose reach sums to at least 50 % of all reach."
         ),
         unit="share",
         grain="community",
         view="network",
         also=("network_at",),
         columns={
-            "members": "Members who took part in these days, or are on an end of such a tie",
+            "members": "Members who took part in this time, or are on an end of such a tie",
             "pairs": "Pairs of members with a tie in any direction",
             "density": "Share of all possible pairs; NULL with fewer than two members",
             "reciprocity": "Share of acted ties that go both ways; NULL without any",
@@ -98,8 +98,8 @@ METRICS: tuple[Metric, ...] = (
         also=("newcomer_ties_at",),
         columns={
             "first_engaged_at": "First event in which the member took part",
-            "day": "Its date, UTC",
-            "week": "Monday of its week, UTC",
+            "day": "Its date in the zone of the community",
+            "week": "Monday of its week",
             "ties": "Other members tied to in the first 14 days",
             "complete": "1 when the 14 days are over",
         },
@@ -115,7 +115,6 @@ METRICS: tuple[Metric, ...] = (
         grain="community, week",
         view="newcomer_ties_week",
         columns={
-            "week": "Monday of the week, UTC",
             "newcomers": "Members who first took part in the week",
             "connected": "Those with a tie within 14 days",
             "connected_share": "Connected over newcomers",
@@ -175,7 +174,7 @@ METRICS: tuple[Metric, ...] = (
         },
         caveats=(
             "The last day is still open: its percentiles get better as replies come.",
-            "Days and weeks are those of UTC.",
+            "Days and weeks are those of the community.",
         ),
         reference="CHAOSS Time to First Response; right-censored ones count as unanswered",
     ),

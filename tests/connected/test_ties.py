@@ -7,6 +7,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import known_answer as known
 import pytest
@@ -18,8 +19,10 @@ from oracle import Event, Oracle
 from oracles import ties as oracle
 from oracles.corrections import corrected
 from pipeline import Lab, Log, Worker
+from settled import declare
 
 from streams.aggregates import ALL
+from streams.communities.settings import Community
 
 pytestmark = pytest.mark.connected
 
@@ -131,6 +134,45 @@ def test_fifty_at_an_occurrence_know_each_other_and_fifty_one_are_a_crowd(lab: L
     assert (50 * 49, {1}) == (len(found), {tie.occurrences for tie in found.values()})
 
 
+def test_an_occurrence_is_on_a_day_of_the_community(lab: Lab) -> None:
+    """Midnight is at 18:30 UTC: ann and bo sing on one day of India, cy and dee on the next; not on those of UTC."""
+    log, world = Log(), lab.world()
+    declare(lab, f"{world}choir", Community(zone="Asia/Kolkata"))
+    sang = (("ann", "02T18:00"), ("bo", "02T18:29"), ("cy", "02T18:30"), ("dee", "03T18:29"))
+    events = [
+        {
+            "event_id": member,
+            "type": "check_in",
+            "platform": "wechat",
+            "community_id": f"{world}choir",
+            "member_id": member,
+            "occurred_at": f"2026-03-{moment}:00Z",
+            "ritual": "rehearsal",
+        }
+        for member, moment in sang
+    ]
+    publish(lab, lab.worker(log), log, events)
+    assert {("ann", "bo"), ("bo", "ann"), ("cy", "dee"), ("dee", "cy")} == {pair[1:] for pair in ties(lab, END, world)}
+
+
+def test_the_network_is_of_ninety_times_twenty_four_hours(lab: Lab) -> None:
+    """In Shanghai 16:30 UTC is the next day already; what happened then counts at once, and 90 days later no more."""
+    log, world = Log(), lab.world()
+    declare(lab, f"{world}choir", Community(zone="Asia/Shanghai"))
+    said = {
+        "event_id": "e1",
+        "type": "message",
+        "platform": "wechat",
+        "community_id": f"{world}choir",
+        "member_id": "ann",
+        "occurred_at": "2026-03-02T16:30:00Z",
+        "text": "hello",
+    }
+    publish(lab, lab.worker(log), log, [said])
+    for moment, members in (("2026-03-02T16:30:59", [1]), ("2026-05-31T16:29:59", [1]), ("2026-05-31T16:30:00", [])):
+        assert members == [row[1] for row in rows(lab, "network", at(moment), "members", world)]
+
+
 def test_responses_by_hand(tea: Lab) -> None:
     # bo answered e02 after 29.999 s. A bot's message (e06) asks nothing. e21 is 17 hours old at the end of Wednesday.
     found = {
@@ -170,19 +212,27 @@ def test_nothing_that_is_asked_is_left_out_of_a_percentile(tea: Lab) -> None:
     }
 
 
+def zone_of(community: str) -> ZoneInfo:
+    """Two of three communities have settings, and a zone of their own."""
+    number = int(community.removesuffix(".tea")[-1])
+    return ZoneInfo(("UTC", "Asia/Kolkata", "America/New_York")[number % 3])
+
+
 def check(lab: Lab, world: str, truth: Oracle, moment: datetime) -> None:
     """Every view of this file says of a world what the oracle says."""
     time_of = truth.time_of
     facts = corrected(truth.facts.values(), time_of)
-    found = oracle.ties(facts, moment, time_of)
+    found = oracle.ties(facts, moment, time_of, zone_of)
     assert_equal(found, ties(lab, moment, world))
     reached = rows(lab, "reach", moment, "member_id, ties, mutual, given, received, reach", world)
     assert_equal(oracle.reach(found), {row[:2]: oracle.Reach(*row[2:]) for row in reached})
     columns = "members, pairs, density, reciprocity, absence_factor"
     networks = rows(lab, "network", moment, columns, world)
-    assert_equal(oracle.network(facts, moment, time_of), {row[0]: oracle.Network(*row[1:]) for row in networks})
+    assert_equal(
+        oracle.network(facts, moment, time_of, zone_of), {row[0]: oracle.Network(*row[1:]) for row in networks}
+    )
     newcomers = rows(lab, "newcomer_ties", moment, "member_id, first_engaged_at, ties, complete", world)
-    assert_equal(oracle.newcomers(facts, moment, time_of), {row[:2]: row[2:] for row in newcomers})
+    assert_equal(oracle.newcomers(facts, moment, time_of, zone_of), {row[:2]: row[2:] for row in newcomers})
     columns = "message_id, member_id, asked_at, first_reply_at, seconds, state"
     responses = rows(lab, "first_response", moment, columns, world)
     assert_equal(oracle.responses(facts, moment, time_of), {row[:2]: oracle.Response(*row[2:]) for row in responses})
@@ -216,7 +266,7 @@ def conversation(random: Random) -> list[Delivery]:
             random.choice(MEMBERS),
             random.choice(["message", "message", "message", "reaction", "check_in"]),
         )
-        hours = random.choice([0, 1, 2, 23, 24, 25, 24 * 20, 24 * 50, 24 * 100])
+        hours = random.choice([0, 1, 2, 7, 8, 17, 18, 23, 24, 25, 24 * 20, 24 * 50, 24 * 100])
         past_ms = random.choice([random.randrange(3_600_000), -1, 0, 12])
         event: Event = {
             "event_id": f"e{number}",
@@ -266,6 +316,9 @@ def test_every_view_says_what_the_oracle_says(lab: Lab, seed: int, moment: datet
     worker = lab.worker(log)
     prefix = f"x{lab.world()}"
     worlds = [f"{prefix}{number}." for number in range(len(said))]
+    for world in worlds:
+        if zone_of(f"{world}tea").key != "UTC":
+            declare(lab, f"{world}tea", Community(zone=zone_of(f"{world}tea").key))
     # In two parts, so that some of what is named comes after those who name it were recomputed.
     for half in (slice(0, 8), slice(8, None)):
         for world, each in zip(worlds, said, strict=True):

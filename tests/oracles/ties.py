@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Collection, Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import permutations
 from typing import Any, NamedTuple
 
 Fact = dict[str, Any]
 TimeOf = Callable[[Fact], datetime]
+ZoneOf = Callable[[str], tzinfo]
 Pair = tuple[str, str, str]
 """Community, member, other member."""
 
@@ -114,25 +115,29 @@ def until(at: datetime) -> datetime:
     return minute(at) + timedelta(minutes=1)
 
 
-def ties(facts: Collection[Fact], at: datetime, time_of: TimeOf, counted: Sequence[str] = HUMANS) -> dict[Pair, Tie]:
+def utc(community: str) -> tzinfo:
+    return UTC
+
+
+def ties(facts: Collection[Fact], at: datetime, time_of: TimeOf, zone_of: ZoneOf = utc) -> dict[Pair, Tie]:
     end = until(at)
     known = {
-        (fact["community_id"], fact["member_id"]) for fact in facts if time_of(fact) < end and kind_of(fact) in counted
+        (fact["community_id"], fact["member_id"]) for fact in facts if time_of(fact) < end and kind_of(fact) in HUMANS
     }
     did: dict[Pair, Counter[str]] = defaultdict(Counter)
     times: dict[Pair, list[datetime]] = defaultdict(list)
     present: dict[tuple[str, str, date], dict[str, datetime]] = defaultdict(dict)
     for act in acts(facts, time_of):
         community, member = act.fact["community_id"], act.fact["member_id"]
-        if act.at >= end or kind_of(act.fact) not in counted:
+        if act.at >= end or kind_of(act.fact) not in HUMANS:
             continue
         if act.kind == "attended":
-            there = present[community, act.object, act.at.date()]
+            there = present[community, act.object, act.at.astimezone(zone_of(community)).date()]
             there[member] = min(act.at, there.get(member, act.at))
             continue
-        if act.kind == "mention" and (act.flagged or counted[0]) in counted:
+        if act.kind == "mention" and (act.flagged or HUMANS[0]) in HUMANS:
             other = act.object
-        elif act.other is not None and kind_of(act.other) in counted:
+        elif act.other is not None and kind_of(act.other) in HUMANS:
             other = act.other["member_id"]
         else:
             continue
@@ -196,15 +201,12 @@ class Network(NamedTuple):
     absence_factor: int
 
 
-def network(
-    facts: Collection[Fact], at: datetime, time_of: TimeOf, counted: Sequence[str] = HUMANS
-) -> dict[str, Network]:
-    end, since = until(at), at.date() - timedelta(days=90)
-    recent = {pair: tie for pair, tie in ties(facts, at, time_of, counted).items() if tie.last_at.date() > since}
+def network(facts: Collection[Fact], at: datetime, time_of: TimeOf, zone_of: ZoneOf = utc) -> dict[str, Network]:
+    end, since = until(at), until(at) - timedelta(days=90)
+    recent = {pair: tie for pair, tie in ties(facts, at, time_of, zone_of).items() if tie.last_at >= since}
     people: dict[str, set[str]] = defaultdict(set)
     for fact in facts:
-        moment = time_of(fact)
-        if since < moment.date() and moment < end and fact["type"] in ENGAGING and kind_of(fact) in counted:
+        if since <= time_of(fact) < end and fact["type"] in ENGAGING and kind_of(fact) in HUMANS:
             people[fact["community_id"]].add(fact["member_id"])
     for community, one, other in recent:
         people[community] |= {one, other}
@@ -236,16 +238,16 @@ def network(
 
 
 def newcomers(
-    facts: Collection[Fact], at: datetime, time_of: TimeOf, counted: Sequence[str] = HUMANS
+    facts: Collection[Fact], at: datetime, time_of: TimeOf, zone_of: ZoneOf = utc
 ) -> dict[tuple[str, str], tuple[datetime, int, bool]]:
     """(community, member) -> first engaging act, others met within 14 days of it, whether the 14 days are over."""
     first: dict[tuple[str, str], datetime] = {}
     for fact in facts:
         moment = time_of(fact)
-        if fact["type"] in ENGAGING and kind_of(fact) in counted and moment < until(at):
+        if fact["type"] in ENGAGING and kind_of(fact) in HUMANS and moment < until(at):
             key = (fact["community_id"], fact["member_id"])
             first[key] = min(moment, first.get(key, moment))
-    found = ties(facts, at, time_of, counted)
+    found = ties(facts, at, time_of, zone_of)
     result = {}
     for (community, member), began in first.items():
         limit = began + timedelta(days=14)
@@ -268,11 +270,9 @@ class Response(NamedTuple):
     state: str
 
 
-def responses(
-    facts: Collection[Fact], at: datetime, time_of: TimeOf, counted: Sequence[str] = HUMANS
-) -> dict[tuple[str, str], Response]:
+def responses(facts: Collection[Fact], at: datetime, time_of: TimeOf) -> dict[tuple[str, str], Response]:
     """(community, event id) -> what became of it by a moment."""
-    human = [fact for fact in facts if kind_of(fact) in counted and time_of(fact) < until(at)]
+    human = [fact for fact in facts if kind_of(fact) in HUMANS and time_of(fact) < until(at)]
     replies: dict[tuple[str, str], list[Fact]] = defaultdict(list)
     for fact in human:
         if fact["type"] == "message" and fact.get("reply_to"):
