@@ -85,7 +85,7 @@ ARRAY JOIN arrayConcat(
     arrayMap(l -> ('value', l.1), arrayFilter(l -> multiSearchAny(heard, l.2), lexicon)),
     if(begins AND multiSearchAny(heard, of_support), [('support', event_id)], []),
     if(begins AND (asks OR multiSearchAny(heard, of_question)), [('question', event_id)], []),
-    if(multiSearchAny(heard, of_thanks), [('thanks', '')], []),
+    if(multiSearchAny(heard, of_thanks), [('thanks', event_id)], []),
     if(ritual != '', [('ritual', ritual)], []),
     if(place != '', [('place', place)], []),
     arrayMap(product -> ('product', product), products),

@@ -6,7 +6,7 @@ WITH
     signs AS
     (
         SELECT
-            s.community_id AS community_id, s.start AS start, s.ref AS ritual, s.member_id AS member_id, s.first_at AS first_at,
+            s.community_id AS community_id, toDateTime(s.first_at) AS moment, s.ref AS ritual, s.member_id AS member_id, s.first_at AS came_at,
             if(said.zone = '', default_zone, said.zone) AS zone
         FROM {store}.sign_hour AS s FINAL
         LEFT JOIN (SELECT community_id, zone FROM {store}.communities FINAL) AS said ON said.community_id = s.community_id
@@ -15,10 +15,10 @@ WITH
 SELECT
     community_id,
     ritual,
-    toDate(start + offset_s) AS day,
+    toDate(moment + offset_s) AS day,
     member_id,
-    min(first_at) AS arrived_at
+    min(came_at) AS arrived_at
 FROM signs
 ASOF LEFT JOIN (SELECT zone, from_utc, offset_s FROM {store}.zone_offsets FINAL) AS o
-    ON o.zone = signs.zone AND signs.start >= o.from_utc
+    ON o.zone = signs.zone AND signs.moment >= o.from_utc
 GROUP BY community_id, ritual, day, member_id;

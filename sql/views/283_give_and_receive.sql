@@ -1,20 +1,26 @@
 -- title: answers given and received by each member, by month
 -- Replies to messages of others, and theirs to one's own; counted actors on both sides. balance: 1 gives only, -1 receives only.
--- Months are UTC.
 CREATE OR REPLACE VIEW {db}.give_and_receive AS
+WITH
+    (SELECT any(zone) FROM {store}.communities FINAL WHERE community_id = '') AS default_zone,
+    replied AS
+    (
+        SELECT
+            t.community_id AS community_id, t.start AS start, t.member_id AS giver_id, t.other_id AS receiver_id,
+            t.events AS replies, if(said.zone = '', default_zone, said.zone) AS zone
+        FROM {store}.tie_minute AS t FINAL
+        LEFT JOIN (SELECT community_id, zone FROM {store}.communities FINAL) AS said ON said.community_id = t.community_id
+        WHERE t.kind = 'reply' AND t.other_id != '' AND t.actor_kind IN {counted} AND t.other_kind IN {counted}
+    )
 SELECT
     community_id,
-    toStartOfMonth(toDate(start)) AS month,
+    toStartOfMonth(toDate(start + offset_s)) AS month,
     side.1 AS member_id,
     sumIf(replies, side.2 = 'given') AS given,
     sumIf(replies, side.2 = 'received') AS received,
     (given - received) / (given + received) AS balance
-FROM
-(
-    SELECT
-        community_id, start, t.events AS replies,
-        arrayJoin([(t.member_id, 'given'), (t.other_id, 'received')]) AS side
-    FROM {store}.tie_minute AS t FINAL
-    WHERE kind = 'reply' AND other_id != '' AND actor_kind IN {counted} AND other_kind IN {counted}
-)
+FROM replied
+ASOF LEFT JOIN (SELECT zone, from_utc, offset_s FROM {store}.zone_offsets FINAL) AS o
+    ON o.zone = replied.zone AND replied.start >= o.from_utc
+ARRAY JOIN [(giver_id, 'given'), (receiver_id, 'received')] AS side
 GROUP BY community_id, month, member_id;

@@ -65,6 +65,7 @@ METRICS: tuple[Metric, ...] = (
             "knowledge_share": "Share of them that was answered",
             "thanks": "Messages that thank",
             "thankful_members": "Members who thanked",
+            "thanked_members": "Members who were thanked, where the message says whom: see `thanks`",
             "group_buys": "Orders paid together",
             "group_buyers": "Members who paid one",
         },
@@ -72,9 +73,33 @@ METRICS: tuple[Metric, ...] = (
             "English and Chinese words only.",
             "An answer is a reply that names the message; platforms without replies show none.",
             "Messages of the last 24 hours may still be answered.",
-            "Thanks are counted by who thanks, not yet by whom.",
         ),
         reference="ours: the three sources of belonging; CHAOSS Time to First Response for what an answer is",
+    ),
+    Metric(
+        name="thanks",
+        title="Thanks",
+        words="Who thanked whom.",
+        formula=(
+            "Messages with a word of thanks that answer something the other published, or mention the other; one that "
+            "does both, or mentions several, thanks each of them once."
+        ),
+        unit="messages",
+        grain="community, month, giver, receiver",
+        view="thanks",
+        columns={
+            "month": _MONTH,
+            "giver_id": "Member who thanked",
+            "receiver_id": "Member who was thanked",
+            "thanks": "Messages in which they did",
+        },
+        caveats=(
+            "Thanks that neither answer nor mention anybody have no row; `belonging_gains` counts them.",
+            "English and Chinese words only; thanks in advance count.",
+            "Whoever is mentioned must have acted as a counted member: nobody says what kind of actor is mentioned.",
+            "Two messages of one member at one instant are taken for one.",
+        ),
+        reference="ours: gratitude as an edge between members",
     ),
     Metric(
         name="give_and_receive",
@@ -85,7 +110,7 @@ METRICS: tuple[Metric, ...] = (
         grain="community, month, member",
         view="give_and_receive",
         columns={
-            "month": "First day of the month, UTC",
+            "month": _MONTH,
             "given": "Replies of the member to messages of others",
             "received": "Replies of others to messages of the member",
             "balance": "1 for a member who only gives, -1 for one who only receives",

@@ -6,6 +6,7 @@ import random
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from oracles import belonging as oracle
@@ -31,6 +32,8 @@ TEXTS = [
     "so slow, thanks",
 ]
 WATERMARK = datetime(2024, 10, 3, tzinfo=UTC)
+ZONE = ZoneInfo("America/Los_Angeles")
+MEMBERS = ["ann", "bo", "cy", "dee", "eve", "flo", "gus", "hal", "robot"]
 
 Event = dict[str, Any]
 
@@ -41,7 +44,7 @@ def history() -> list[Event]:
     events: list[Event] = []
     for number in range(500):
         at = datetime(2024, 1, 5, tzinfo=UTC) + timedelta(minutes=chance.randrange(270 * 1440))
-        member = chance.choice(["ann", "bo", "cy", "dee", "eve", "flo", "gus", "hal", "robot"])
+        member = chance.choice(MEMBERS)
         event: Event = {
             "event_id": f"e{number}",
             "platform": "chat",
@@ -54,10 +57,13 @@ def history() -> list[Event]:
         kind = chance.random()
         if kind < 0.6:
             event |= {"type": "message", "text": chance.choice(TEXTS)}
-            asked = [each for each in events if each["type"] == "message" and not each.get("reply_to")]
+            if chance.random() < 0.2:
+                event["mentions"] = chance.sample([*MEMBERS, "nobody"], chance.randrange(1, 3))
+            asked = [each for each in events if each["type"] == "message"]
             if asked and chance.random() < 0.5:
                 target = chance.choice(asked)
-                after = timedelta(hours=chance.randrange(1, 40))
+                # Within a minute of others, but never at the same instant.
+                after = timedelta(hours=chance.randrange(1, 40), milliseconds=number)
                 event["occurred_at"] = (datetime.fromisoformat(target["occurred_at"]) + after).isoformat()
                 event["reply_to"] = target["event_id"]
         elif kind < 0.8:
@@ -81,7 +87,7 @@ def house(lab: Lab) -> Lab:
         "slowness": Value(terms=LEXICON["slowness"], acts=Acts(rituals=("tea",))),
         "craft": Value(terms=LEXICON["craft"], acts=Acts(products=("cup",), places=("kiln",))),
     }
-    declare(lab, HOUSE, Community(values=values))
+    declare(lab, HOUSE, Community(zone=ZONE.key, values=values))
     deliver(lab, history(), WATERMARK)
     return lab
 
@@ -93,7 +99,7 @@ def rows(lab: Lab, columns: str, view: str) -> list[tuple[Any, ...]]:
 def test_values_are_spoken_of_and_acted_on_as_the_plain_fold_says(house: Lab) -> None:
     columns = "month, value, messages, talk_share, talkers, actors, talked_then_acted, talk_to_act"
     actual = rows(house, columns, "shared_values")
-    expected = oracle.shared_values(history(), LEXICON, ACTS)
+    expected = oracle.shared_values(history(), LEXICON, ACTS, ZONE)
     assert expected == {row[:2]: oracle.Shared(*row[2:7]) for row in actual}
     for row in actual:
         assert row[7] == (row[6] / row[4] if row[4] else None)
@@ -102,16 +108,60 @@ def test_values_are_spoken_of_and_acted_on_as_the_plain_fold_says(house: Lab) ->
 
 def test_gains_are_those_of_the_plain_fold(house: Lab) -> None:
     columns = ", ".join(("month", *oracle.Gains._fields))
-    expected = oracle.gains(history())
+    expected = oracle.gains(history(), ZONE)
     assert expected == {row[0]: oracle.Gains(*row[1:]) for row in rows(house, columns, "belonging_gains")}
     assert (
         0 < sum(month.support_answered for month in expected.values()) < sum(m.support_asked for m in expected.values())
     )
 
 
+def test_who_thanks_whom_as_the_plain_fold_says(house: Lab) -> None:
+    actual = rows(house, "month, giver_id, receiver_id, thanks", "thanks")
+    expected = oracle.thanks(history(), ZONE)
+    assert expected == {row[:3]: row[3] for row in actual}
+    assert len(expected) == len(actual)
+
+
+def test_thanks_are_told_apart_within_a_minute(lab: Lab) -> None:
+    """In one minute ann answers bo twice, thanks cy and mentions dee, thanks nobody, and answers eve."""
+    world = f"{lab.world()}busy"
+    said = [
+        ("bo", "00:00", {"text": "one"}),
+        ("cy", "00:00", {"text": "two"}),
+        ("dee", "00:00", {"text": "three"}),
+        ("eve", "00:00", {"text": "four"}),
+        ("ann", "01:01", {"text": "hello", "reply_to": "e0"}),
+        ("ann", "01:02", {"text": "thanks", "reply_to": "e1", "mentions": ["dee", "ann", "nobody"]}),
+        ("ann", "01:03", {"text": "thank you all"}),
+        ("ann", "01:04", {"text": "hello", "reply_to": "e0"}),
+        ("ann", "01:05", {"text": "hello", "reply_to": "e3"}),
+        ("bo", "02:00", {"text": "thanks, cy", "mentions": ["cy"], "reply_to": "e1"}),
+        ("bo", "03:00", {"text": "thanks", "reply_to": "e0"}),
+    ]
+    events = [
+        {
+            "event_id": f"e{number}",
+            "type": "message",
+            "platform": "chat",
+            "community_id": world,
+            "member_id": member,
+            "occurred_at": f"2026-03-02T00:{at}Z",
+            **rest,
+        }
+        for number, (member, at, rest) in enumerate(said)
+    ]
+    deliver(lab, events)
+    march = date(2026, 3, 1)
+    found = lab.warehouse.rows(
+        f"SELECT month, giver_id, receiver_id, thanks FROM {{db}}.thanks WHERE community_id = '{world}'"
+    )
+    expected = {(march, "ann", "cy", 1), (march, "ann", "dee", 1), (march, "bo", "cy", 1)}
+    assert expected == set(found) == {(*key, number) for key, number in oracle.thanks(events).items()}
+
+
 def test_who_gives_and_who_receives_as_the_plain_fold_says(house: Lab) -> None:
     actual = rows(house, "month, member_id, given, received, balance", "give_and_receive")
-    assert oracle.give_and_receive(history()) == {row[:2]: row[2:4] for row in actual}
+    assert oracle.give_and_receive(history(), ZONE) == {row[:2]: row[2:4] for row in actual}
     for _, _, given, received, balance in actual:
         assert balance == pytest.approx((given - received) / (given + received))
 
@@ -127,11 +177,11 @@ def test_the_belonging_index_is_the_mean_of_what_is_shown(house: Lab) -> None:
     engaged: dict[date, set[str]] = defaultdict(set)
     wrote: dict[date, set[str]] = defaultdict(set)
     for fact in oracle.humans(history()):
-        engaged[oracle.month_of(fact)].add(fact["member_id"])
+        engaged[oracle.month_of(fact, ZONE)].add(fact["member_id"])
         if fact["type"] == "message":
-            wrote[oracle.month_of(fact)].add(fact["member_id"])
-    values = oracle.shared_values(history(), LEXICON, ACTS)
-    for month, gains in oracle.gains(history()).items():
+            wrote[oracle.month_of(fact, ZONE)].add(fact["member_id"])
+    values = oracle.shared_values(history(), LEXICON, ACTS, ZONE)
+    for month, gains in oracle.gains(history(), ZONE).items():
         before = (month - timedelta(days=1)).replace(day=1)
         talked = [shared for (when, _), shared in values.items() if when == month]
         expected = (

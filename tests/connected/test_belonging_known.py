@@ -31,7 +31,7 @@ def test_signs_of_the_tea_house(tea: Lab) -> None:
         (monday, "role", "member", "ann", 1),
         (tuesday, "question", "e15", "bo", 1),
         (wednesday, "product", "base-1", "bo", 1),  # the review
-        (wednesday, "thanks", "", "ann", 1),
+        (wednesday, "thanks", "e21", "ann", 1),
     ] == rows
 
 
@@ -45,10 +45,10 @@ def test_morning_reading_of_the_tea_house(tea: Lab) -> None:
 
 
 def test_gains_of_the_tea_house(tea: Lab) -> None:
-    """Nobody replied to the two questions; one member thanked."""
-    assert [(date(2026, 3, 1), 0, 0, 2, 0, 1, 1, 0)] == tea.warehouse.rows(
+    """Nobody replied to the two questions; one member thanked everybody, hence nobody in particular."""
+    assert [(date(2026, 3, 1), 0, 0, 2, 0, 1, 1, 0, 0)] == tea.warehouse.rows(
         "SELECT month, support_asked, support_answered, knowledge_asked, knowledge_answered, thanks, thankful_members, "
-        "group_buys FROM {db}.belonging_gains WHERE community_id = 'tea-house'"
+        "thanked_members, group_buys FROM {db}.belonging_gains WHERE community_id = 'tea-house'"
     )
     # bo replied to ann.
     assert [("ann", 0, 1, -1.0), ("bo", 1, 0, 1.0)] == tea.warehouse.rows(

@@ -14,6 +14,7 @@ import pytest
 import reading_circle
 from cookbook import DOCUMENT, Recipe, document, recipes
 from oracle import Event, event_time, fold
+from oracles.belonging import thanks
 from oracles.corrections import corrected
 from oracles.ladder import ladder, level_on
 from oracles.rituals import attendance
@@ -141,6 +142,16 @@ def test_moves_of_members_are_what_the_oracle_says(told: Lab, facts: list[Event]
     )
     assert expected == {row[:2]: row[2:] for row in rows}
     assert len(expected) == len(rows)
+
+
+def test_whoever_helped_fay_is_thanked(told: Lab, facts: list[Event]) -> None:
+    """ben and chi answered her, in the weeks of 5 and 12 January; nobody else thanks anybody."""
+    rows = told.warehouse.rows(
+        "SELECT month, giver_id, receiver_id, thanks FROM {db}.thanks WHERE community_id = 'reading-circle'"
+    )
+    january = date(2026, 1, 1)
+    assert {(january, "fay", "ben"): 1, (january, "fay", "chi"): 1} == thanks(facts, reading_circle.ZONE)
+    assert {(january, "fay", "ben", 1), (january, "fay", "chi", 1)} == set(rows)
 
 
 def test_newcomers_of_a_week_are_those_of_the_oracle(told: Lab, facts: list[Event]) -> None:

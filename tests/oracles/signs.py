@@ -72,7 +72,7 @@ def signs(fact: Event, lexicon: Lexicon) -> Iterator[tuple[str, str]]:
             if re.search(r"？|\?(?=[ \n]|\Z)", text) or any(speaks_of(text, term) for term in QUESTION):
                 yield "question", fact["event_id"]
         if any(speaks_of(text, term) for term in THANKS):
-            yield "thanks", ""
+            yield "thanks", fact["event_id"]
     elif fact["type"] == "check_in":
         yield from ((kind, fact[kind]) for kind in ("ritual", "place") if fact.get(kind))
     elif fact["type"] == "review" or (fact["type"] == "order" and fact["status"] in BOUGHT):
