@@ -41,7 +41,8 @@ demo: $(STAMP)  ## Simulated communities through the whole pipeline (DURATION=45
 up: $(STAMP)  ## Broker, warehouse and worker on this machine, until Ctrl-C
 	@$(BIN)/streams up
 
-# Test processes side by side, each with a broker and a warehouse of its own (some 2 GiB); a file stays in one of them.
+# Test processes side by side, each with a broker and a warehouse of its own (some 2 GiB); tests/schedule.py says which
+# runs what.
 JOBS ?= 2
 
 .PHONY: test

@@ -166,11 +166,22 @@ def migrate(
 ) -> list[Applied]:
     """Apply what is pending, then recreate the views; returns one entry a file that was (or would be) touched.
 
-    The views count what `metrics` says, and are explained in the words of the catalog.
+    The views count what `metrics` says, and are explained in the words of the catalog. Raises `MigrationError` before
+    anything is changed when the record and the files disagree.
+    """
+    touched = migrate_tables(warehouse, dry_run, root)
+    if not dry_run:
+        for _, sql in views(root, metrics):
+            warehouse.script(sql)
+        _explain(warehouse)
+    return touched
+
+
+def migrate_tables(warehouse: Warehouse, dry_run: bool = False, root: Path | None = None) -> list[Applied]:
+    """What `migrate` does, without the views: a worker needs none.
 
     Each statement is recorded when it was run, so that a run after a crash goes on where it stopped; the one it stopped
-    in is run again, hence statements must be repeatable (`IF NOT EXISTS`). Raises `MigrationError` before anything is
-    changed when the record and the files disagree.
+    in is run again, hence statements must be repeatable (`IF NOT EXISTS`).
     """
     migrations = load(root)
     records = _records(warehouse)
@@ -202,10 +213,6 @@ def migrate(
             _note(warehouse, migration, index, "applied" if index == len(parts) else "running")
         if done >= len(parts):
             _note(warehouse, migration, done, "applied")
-    if not dry_run:
-        for _, sql in views(root, metrics):
-            warehouse.script(sql)
-        _explain(warehouse)
     return touched
 
 

@@ -8,22 +8,34 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
+from databases import Databases
 from pipeline import Lab
 from replays import DATA, Replays
+from schedule import Units, place
 
 from streams.clickhouse import Warehouse
 from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.warehouse_process import EmbeddedWarehouse
-from streams.migrations import migrate
-from streams.settings import KafkaSettings, MetricsSettings, Settings, WarehouseSettings
+from streams.settings import KafkaSettings, MetricsSettings, Settings
 
 pytest.register_assert_rewrite("folds")
 
 # Segments of one member are compared as well; tests/connected/test_cohorts.py says what is withheld otherwise.
 EXACT = MetricsSettings(smallest_cohort=1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest first."""
+    items.sort(key=lambda item: place(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Units | None:
+    """Test processes take units; see `schedule`."""
+    return Units(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def required(condition: bool, what: str) -> None:
@@ -79,59 +91,55 @@ def names() -> str:
     return f"t{secrets.token_hex(4)}"
 
 
+@pytest.fixture(scope="session")
+def databases(warehouse_server: EmbeddedWarehouse) -> Databases:
+    """Databases for one test at a time, already migrated."""
+    return Databases(warehouse_server, EXACT)
+
+
 @pytest.fixture
-def settings(broker: Broker, warehouse_server: EmbeddedWarehouse, names: str, tmp_path: Path) -> Settings:
-    """Settings of a deployment of its own: its own topic prefix and databases, already migrated."""
-    chosen = Settings(
+def warehouse(databases: Databases) -> Iterator[Warehouse]:
+    """Databases of its own."""
+    with databases.lend() as client:
+        yield client
+
+
+@pytest.fixture
+def settings(broker: Broker, warehouse: Warehouse, names: str, tmp_path: Path) -> Settings:
+    """Settings of a deployment of its own: its own topic prefix, and the databases of `warehouse`."""
+    return Settings(
         kafka=KafkaSettings(bootstrap=broker.bootstrap, topic_prefix=f"{names}."),
-        warehouse=WarehouseSettings(url=warehouse_server.url, database=names),
+        warehouse=warehouse.settings,
         metrics=EXACT,
         data_dir=tmp_path,
     )
-    warehouse = Warehouse(chosen.warehouse)
-    migrate(warehouse, metrics=chosen.metrics)
-    warehouse.close()
-    return chosen
-
-
-@pytest.fixture
-def warehouse(settings: Settings) -> Iterator[Warehouse]:
-    """The warehouse of `settings`, dropped afterwards."""
-    client = Warehouse(settings.warehouse)
-    yield client
-    client.script("DROP DATABASE IF EXISTS {db}; DROP DATABASE IF EXISTS {store}")
-    client.close()
 
 
 @contextmanager
-def laboratory(server: EmbeddedWarehouse, directory: Path) -> Iterator[Lab]:
+def laboratory(databases: Databases, directory: Path) -> Iterator[Lab]:
     """The pipeline without Kafka, on databases of its own."""
-    name = f"t{secrets.token_hex(4)}"
-    chosen = Settings(
-        kafka=KafkaSettings(topic_prefix=f"{name}."),
-        warehouse=WarehouseSettings(url=server.url, database=name),
-        metrics=EXACT,
-        data_dir=directory,
-    )
-    client = Warehouse(chosen.warehouse)
-    migrate(client, metrics=chosen.metrics)
-    lab = Lab(chosen, client)
-    yield lab
-    lab.close()
-    client.script("DROP DATABASE IF EXISTS {db}; DROP DATABASE IF EXISTS {store}")
-    client.close()
+    with databases.lend() as client:
+        chosen = Settings(
+            kafka=KafkaSettings(topic_prefix=f"{client.settings.database}."),
+            warehouse=client.settings,
+            metrics=EXACT,
+            data_dir=directory,
+        )
+        lab = Lab(chosen, client)
+        yield lab
+        lab.close()
 
 
 @pytest.fixture(scope="module")
-def lab(warehouse_server: EmbeddedWarehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """The pipeline without Kafka, on databases that the tests of one file share; each test takes a world of its own."""
-    with laboratory(warehouse_server, tmp_path_factory.mktemp("lab")) as lab:
+    with laboratory(databases, tmp_path_factory.mktemp("lab")) as lab:
         yield lab
 
 
 @pytest.fixture(scope="session")
-def replays(warehouse_server: EmbeddedWarehouse, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replays]:
+def replays(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replays]:
     """`replays(name)` stores a public trace in a lab that all tests share, once; nothing else may be stored there."""
     required(DATA.is_dir(), f"the public data ({DATA})")
-    with laboratory(warehouse_server, tmp_path_factory.mktemp("replays")) as lab:
+    with laboratory(databases, tmp_path_factory.mktemp("replays")) as lab:
         yield Replays(lab)

@@ -18,11 +18,12 @@ from zlib import crc32
 import pyarrow as pa
 
 from streams.clickhouse import Warehouse, WarehouseUnavailable
+from streams.migrations import views
 from streams.processors.block import Batch, Block
 from streams.processors.ingest import Ingest, Message
 from streams.processors.progress import Partition, Progress
 from streams.processors.rollup import Rollup
-from streams.settings import Settings
+from streams.settings import MetricsSettings, Settings
 from streams.topics import ALL, by_name
 from streams.topics.internal import DEAD_LETTERS, INVALIDATIONS
 
@@ -282,6 +283,7 @@ class Lab:
 
     def __init__(self, settings: Settings, warehouse: Warehouse) -> None:
         self.settings, self.warehouse = settings, warehouse
+        self._metrics = settings.metrics
         self._runner = asyncio.Runner(loop_factory=QuickLoop)
         self._worlds = 0
 
@@ -314,6 +316,13 @@ class Lab:
 
     def topic(self, family: str) -> str:
         return by_name[family].topic(self.settings.kafka.topic_prefix)
+
+    def remake_views(self, metrics: MetricsSettings) -> None:
+        """Make the views anew that other settings change, as `migrate` does, but without their comments."""
+        for (_, now), (_, then) in zip(views(metrics=self._metrics), views(metrics=metrics), strict=True):
+            if now != then:
+                self.warehouse.script(then)
+        self._metrics = metrics
 
     @property
     def dead_letter_topic(self) -> str:

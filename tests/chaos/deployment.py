@@ -16,7 +16,7 @@ from streams.clickhouse import Warehouse
 from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.warehouse_process import EmbeddedWarehouse
 from streams.kafka import apply_topics
-from streams.migrations import migrate
+from streams.migrations import migrate_tables
 from streams.processors.settled import wait_until_settled
 from streams.publisher import RawProducer
 from streams.settings import (
@@ -110,7 +110,7 @@ class Lane:
         with contextlib.ExitStack() as stack:
             self.warehouse = Warehouse(self.settings.warehouse)
             stack.callback(self.warehouse.close)
-            migrate(self.warehouse)
+            migrate_tables(self.warehouse)
             apply_topics(self.settings.kafka)
             self._producer = RawProducer(self.settings.kafka, linger_ms=0, compression=None)
             stack.callback(self._close_producer)

@@ -106,9 +106,9 @@ def inserts(lane: Lane) -> int:
     return sum(worker.seen().times["facts inserted"] for worker in lane.workers)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own() -> Iterator[Deployment]:
-    """A deployment whose warehouse and broker may be taken away."""
+    """A deployment whose warehouse and broker may be taken away, and come back."""
     with Deployment() as running:
         yield running
 
@@ -147,16 +147,16 @@ def test_a_broker_that_hangs_for_a_while_costs_nothing(own, capsys):
         hold_against(course, capsys, "broker stopped for 4 s")
 
 
-def test_workers_are_gone_when_a_lane_ends(own):
-    with Lane(own, "gone") as lane:
+def test_workers_are_gone_when_a_lane_ends(deployment):
+    with Lane(deployment, "gone") as lane:
         worker = lane.start()
         worker.wait_for("partitions assigned", 60)
     assert not worker.alive
     assert 0 == worker.rss()
 
 
-def test_a_worker_that_ends_by_itself_says_why(own):
-    with Lane(own, "says") as lane:
+def test_a_worker_that_ends_by_itself_says_why(deployment):
+    with Lane(deployment, "says") as lane:
         worker: WorkerProcess = lane.start("no such mutant")
         worker.wait_end(30)
         assert "KeyError: 'no such mutant'" in worker.log_tail()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from pipeline import Lab
 
-from streams.migrations import migrate
 from streams.settings import MetricsSettings
 
 pytestmark = pytest.mark.connected
@@ -31,12 +28,11 @@ def choir(lab: Lab) -> Lab:
     return lab
 
 
-@pytest.fixture
-def by_default(choir: Lab) -> Iterator[Lab]:
+@pytest.fixture(scope="module")
+def by_default(choir: Lab) -> Lab:
     """The views as they are when the settings say nothing."""
-    migrate(choir.warehouse, metrics=MetricsSettings())
-    yield choir
-    migrate(choir.warehouse, metrics=choir.settings.metrics)
+    choir.remake_views(MetricsSettings())
+    return choir
 
 
 def asked(lab: Lab, view: str) -> dict[str, tuple[int | None, ...]]:
@@ -81,10 +77,12 @@ def test_totals_of_a_small_community_are_shown(by_default: Lab) -> None:
     )
 
 
-def test_nothing_is_withheld_when_the_smallest_cohort_is_one(choir: Lab) -> None:
+def test_nothing_is_withheld_when_the_smallest_cohort_is_one(by_default: Lab) -> None:
+    by_default.remake_views(MetricsSettings(smallest_cohort=1))
     assert {family: (2 * members, members) for family, members in SEGMENTS.items()} == asked(
-        choir, "activity_day_by_segment"
+        by_default, "activity_day_by_segment"
     )
+    by_default.remake_views(MetricsSettings())
 
 
 def test_segments_of_few_members_are_withheld_and_of_few_members_no_breadth_is_told(by_default: Lab) -> None:

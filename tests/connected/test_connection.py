@@ -23,7 +23,6 @@ from pipeline import Lab, Log
 
 from streams.communities.rows import TABLES
 from streams.communities.settings import Community
-from streams.migrations import views
 
 pytestmark = pytest.mark.connected
 
@@ -105,14 +104,9 @@ def circle(told: Lab) -> Lab:
 @pytest.fixture
 def bots_count(tea: Lab) -> Iterator[Lab]:
     """The same with the switch set to humans and bots: the views that count are made anew, as `migrate` does."""
-    humans = views(metrics=EXACT)
-    both = views(metrics=EXACT.model_copy(update={"counted_actor_kinds": ("human", "bot")}))
-    changed = [(one, other) for (_, one), (_, other) in zip(humans, both, strict=True) if one != other]
-    for _, sql in changed:
-        tea.warehouse.script(sql)
+    tea.remake_views(EXACT.model_copy(update={"counted_actor_kinds": ("human", "bot")}))
     yield tea
-    for sql, _ in changed:
-        tea.warehouse.script(sql)
+    tea.remake_views(EXACT)
 
 
 def activity(lab: Lab) -> Rows:
