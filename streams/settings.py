@@ -105,7 +105,10 @@ class RollupSettings(Section):
     hour_s: float = Field(2.0, ge=0, description="the same for hour buckets")
     day_s: float = Field(5.0, ge=0, description="the same for day buckets")
     deferred_s: float = Field(30.0, ge=0, description="the same for ties and signs, which come after all others")
-    duty: float = Field(0.5, gt=0, le=1, description="largest share of the time that recomputing may take")
+    duty: float = Field(
+        0.5, gt=0, le=1, description="largest share of the time that recomputing a grain may take while events come"
+    )
+    deferred_duty: float = Field(0.2, gt=0, le=1, description="the same for ties and signs")
 
 
 class MetricsSettings(Section):

@@ -1,7 +1,8 @@
 -- title: ties of facts
--- One row a bucket, kind, member, other member and subject. A reply and a reaction name an event: event_keys tells in which
--- minutes it was stored, whenever that was, and the facts of those minutes tell who wrote it. What is not found keeps the
--- event's id as its subject, and is recomputed when the event comes.
+-- One row a bucket, kind, member, other member and subject. A reply and a reaction name an event, and the facts tell who wrote it.
+-- What is named mostly happened shortly before: it is looked for by hash in the time just before the buckets, without FINAL, and
+-- only the rest is asked for in event_keys, which tells in which minutes it was ever stored. What is not found keeps the event's
+-- id as its subject, and is recomputed when the event comes.
 WITH
     (
         SELECT (groupArray(cityHash64(community_id, platform, account_id)), groupArray(member_id))
@@ -13,36 +14,76 @@ WITH
         FROM {store}.member_standing FINAL
         WHERE {communities}
     ) AS standings,
+    -- Old versions of events name too much, which does no harm. A scalar is read once, however often it is used.
+    -- From when to when the buckets are, and what their events name. Old versions of events name too much, which does no harm.
     (
-        -- Old versions of events name too much, which does no harm. A scalar is read once, however often it is used.
-        SELECT groupUniqArray((community_id, named_id, xxh3(concat(community_id, '\0', named_id))))
+        SELECT (
+            min(minute),
+            max(minute),
+            groupUniqArrayIf(
+                xxh3(concat(community_id, '\0', if(type = 'reaction', target_id, reply_to))),
+                type = 'reaction' OR (type = 'message' AND reply_to != '')
+            )
+        )
+        FROM {store}.events
+        WHERE {where}
+    ) AS named,
+    -- As long before the buckets as they span, an hour at the least. Buckets that are scattered have no such time.
+    if(named.2 - named.1 > 86400, named.2, named.1 - greatest(3600, named.2 - named.1)) AS since,
+    -- What was taken out of a minute of that time may live in any other: it is looked for everywhere.
+    (
+        SELECT groupArray(event_key)
         FROM
         (
-            SELECT community_id, if(type = 'reaction', target_id, reply_to) AS named_id
+            SELECT event_key
             FROM {store}.events
-            WHERE {where} AND ((type = 'message' AND reply_to != '') OR type = 'reaction')
+            PREWHERE event_key IN (SELECT arrayJoin(named.3))
+            WHERE minute BETWEEN since AND named.2 AND toStartOfHour(minute) BETWEEN toStartOfHour(since) AND toStartOfHour(named.2)
+                AND {communities}
+            GROUP BY event_key
+            HAVING max(is_deleted) = 0
         )
-    ) AS all_named,
-    named AS
+    ) AS near,
+    (SELECT groupArray(key) FROM (SELECT arrayJoin(named.3) AS key) WHERE key NOT IN (SELECT arrayJoin(near))) AS far,
+    -- Every version of what is named.
+    versions AS
     (
-        SELECT each.1 AS community_id, each.2 AS named_id, each.3 AS named_key
-        FROM (SELECT arrayJoin(all_named) AS each)
-    ),
-    places AS
-    (
-        SELECT named.community_id AS community_id, known.minute AS minute, named.named_id AS event_id
-        FROM {store}.event_keys AS known INNER JOIN named ON known.event_key = named.named_key
-        WHERE known.event_key IN (SELECT named_key FROM named)
+        SELECT *
+        FROM {store}.events
+        PREWHERE event_key IN (SELECT arrayJoin(near))
+        WHERE minute BETWEEN since AND named.2 AND toStartOfHour(minute) BETWEEN toStartOfHour(since) AND toStartOfHour(named.2)
+            AND {communities}
+        UNION ALL
+        SELECT *
+        FROM {store}.events
+        PREWHERE event_key IN (SELECT arrayJoin(far))
+        WHERE {communities} AND (toStartOfHour(minute), minute) IN
+            (SELECT toStartOfHour(minute), minute FROM {store}.event_keys WHERE event_key IN (SELECT arrayJoin(far)))
     ),
     targets AS
     (
         SELECT
             event_key AS named_key,
-            member_id AS target_member,
-            actor_kind AS target_kind,
+            transform(cityHash64(community_id, platform, member_id), people.1, people.2, member_id) AS target_member,
+            transform(cityHash64(community_id, target_member), standings.1, standings.2, '') AS standing,
+            if(standing = '', actor_kind, standing) AS target_kind,
             event_time AS target_at,
-            type = 'message' AND reply_to = '' AS target_starts
-        FROM {facts_at_places}
+            starts AS target_starts
+        FROM
+        (
+            SELECT
+                event_key, community_id, platform, member_id, actor_kind, event_time, version, is_deleted,
+                type = 'message' AND reply_to = '' AS starts
+            FROM versions
+            ORDER BY version DESC
+            LIMIT 1 BY event_key, minute
+        )
+        WHERE NOT is_deleted AND standing != 'gone' AND event_key NOT IN
+            (
+                SELECT xxh3(concat(community_id, '\0', event_id)) FROM {store}.hidden_events FINAL WHERE {communities}
+            )
+        ORDER BY version DESC
+        LIMIT 1 BY event_key
     ),
     acts AS
     (
@@ -54,25 +95,30 @@ WITH
             actor_kind,
             platform,
             if(type = 'reaction' AND action = 'remove', -1, 1) AS counts,
-            toDateTime64(0, 3, 'UTC') AS never,
-            arrayJoin(arrayConcat(
-                if(type = 'message' AND reply_to = '', [('start', '', event_id, event_time)], []),
-                if(type = 'message' AND reply_to != '', [('reply', reply_to, '', never)], []),
-                if(type = 'reaction', [('reaction', target_id, '', never)], []),
-                if(type = 'check_in', [('attended', '', ritual, never)], []),
-                arrayMap(
-                    other -> ('mention', '', other, never),
-                    arrayDistinct(arrayMap(
-                        account -> transform(cityHash64(community_id, platform, account), people.1, people.2, account),
-                        mentions
-                    ))
+            multiIf(
+                type = 'reaction', ('reaction', target_id, ''),
+                type = 'check_in', ('attended', '', toString(ritual)),
+                reply_to != '', ('reply', reply_to, ''),
+                ('start', '', event_id)
+            ) AS did,
+            arrayJoin(if(
+                empty(mentions),
+                [did],
+                arrayPushFront(
+                    arrayMap(
+                        other -> ('mention', '', other),
+                        arrayDistinct(arrayMap(
+                            account -> transform(cityHash64(community_id, platform, account), people.1, people.2, account),
+                            mentions
+                        ))
+                    ),
+                    did
                 )
             )) AS act,
             act.1 AS what,
             act.2 AS named_id,
             if(named_id = '', 0, xxh3(concat(community_id, '\0', named_id))) AS named_key,
-            act.3 AS object,
-            act.4 AS object_at
+            act.3 AS object
         FROM {facts}
         WHERE type IN ('message', 'reaction') OR (type = 'check_in' AND ritual != '')
     )
@@ -94,7 +140,11 @@ SELECT
         other_id = '' OR (what = 'reply' AND targets.target_starts), named_id,
         ''
     ) AS subject_id,
-    if(what = 'reply' AND targets.target_starts, targets.target_at, object_at) AS subject_at,
+    multiIf(
+        what = 'start', event_time,
+        what = 'reply' AND targets.target_starts, targets.target_at,
+        toDateTime64(0, 3, 'UTC')
+    ) AS subject_at,
     sum(counts) AS events,
     min(event_time) AS first_at,
     max(event_time) AS last_at

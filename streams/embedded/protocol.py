@@ -52,7 +52,7 @@ class Limits:
     requests: int = 256
     read_threads: int = 4
     pipeline_threads: int = 2
-    write_threads: int = 2
+    write_threads: int = 4
     insert_threads: int = 2
     waiting: int = 64
     read_seconds: float = 300.0

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import xxhash
 
 from streams.aggregates.aggregate import json_literal, of_communities
 from streams.identity.fold import FAMILIES, Corrected, Correction, fold, touched
+from streams.processors.facts import key_of
 from streams.processors.store import LARGE, PLAIN, Storage, key_list
 
 COPIED = (
@@ -291,11 +291,7 @@ def minutes_of_accounts(warehouse: Storage, accounts: Ids) -> list[tuple[str, in
 
 def minutes_of_events(warehouse: Storage, events: Ids) -> list[tuple[str, int]]:
     """(community, minute) of every minute in which one of these events was ever stored."""
-    keys = {
-        xxhash.xxh3_64_intdigest(f"{community}\0{event_id}".encode()): community
-        for community, ids in events.items()
-        for event_id in ids
-    }
+    keys = {key_of(community, event_id): community for community, ids in events.items() for event_id in ids}
     if not keys:
         return []
     rows = warehouse.rows(

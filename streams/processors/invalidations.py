@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from typing import Annotated
 
 import msgspec
 
 from streams.communities.settings import Part
+
+Minute = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
+"""Start of a minute, epoch seconds: what ClickHouse's DateTime holds."""
 
 
 class Invalidation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Value of a record on the invalidations topic; its key is the community."""
 
     community_id: str
-    minutes: list[int]
-    """Starts of minutes, epoch seconds."""
-    replaced: list[int] = []
+    minutes: list[Minute]
+    replaced: list[Minute] = []
     """Those of them in which a fact was replaced or left. Elsewhere facts only came: no key can have vanished."""
     received_at: int = 0
     """Kafka timestamp (ms) of the oldest record behind it: how long it took until the numbers were right again."""

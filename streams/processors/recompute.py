@@ -6,6 +6,7 @@ more wins, whichever is written last.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
@@ -27,11 +28,6 @@ _UTC = LocalTime()
 MAX_BUCKETS = 100_000
 """Buckets of one statement."""
 
-_AT_PLACES = (
-    "(toStartOfHour(minute), community_id, minute, event_id) IN "
-    "(SELECT toStartOfHour(minute), community_id, minute, event_id FROM places)"
-)
-
 
 class Warehouse(Protocol):
     """What recomputing needs of the warehouse."""
@@ -52,13 +48,9 @@ class Warehouse(Protocol):
 
 @cache
 def template(name: str) -> str:
-    """Text of a file under `sql/rollups`, without its comment lines, and with `{facts}` spelled out.
-
-    `{facts_at_places}` are those whose community, minute and id are in the statement's own CTE `places`.
-    """
+    """Text of a file under `sql/rollups`, without its comment lines, and with `{facts}` spelled out."""
     text = uncommented((sql_root() / "rollups" / name).read_text(encoding="utf-8"))
-    at_places = corrected_facts().replace("{where}", _AT_PLACES)
-    return text.replace("{facts_at_places}", at_places).replace("{facts}", corrected_facts())
+    return text.replace("{facts}", corrected_facts())
 
 
 class VersionClock:
@@ -67,12 +59,14 @@ class VersionClock:
     def __init__(self, warehouse: Warehouse) -> None:
         self.warehouse = warehouse
         self._last = 0
+        self._lock = threading.Lock()
 
     def take(self) -> int:
-        """Microseconds since the epoch. Take it before reading what is recomputed."""
+        """Microseconds since the epoch. Take it before reading what is recomputed; from any thread."""
         [(now,)] = self.warehouse.rows("SELECT toUnixTimestamp64Micro(now64(6))")
-        self._last = max(self._last + 1, int(now))
-        return self._last
+        with self._lock:
+            self._last = max(self._last + 1, int(now))
+            return self._last
 
 
 def recompute(
@@ -186,7 +180,10 @@ def table_of(warehouse: Warehouse, aggregate: Aggregate) -> str:
 
 def chunks(buckets: Buckets, size: int) -> Iterator[dict[str, list[int]]]:
     """The same buckets in parts of about `size`, cut by time: it leads the keys, so no part reads another's rows."""
-    ordered = {community: np.sort(np.fromiter(starts, np.int64)) for community, starts in buckets.items()}
+    ordered = {
+        community: np.sort(starts if isinstance(starts, np.ndarray) else np.fromiter(starts, np.int64))
+        for community, starts in buckets.items()
+    }
     total = sum(len(starts) for starts in ordered.values())
     if not total:
         return

@@ -1,11 +1,16 @@
-"""Rollup: invalidations are coalesced, their buckets recomputed grain by grain, and only then are they acknowledged."""
+"""Rollup: invalidations are coalesced, their buckets recomputed grain by grain, and only then are they acknowledged.
+
+Every stage runs on its own, so that what is dear never keeps minutes waiting. Stages hand on marks and batches in
+order, and each is one flush at a time: that is all the order there is, and all that acknowledging needs.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +18,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import structlog
+from numpy.typing import ArrayLike
 
 from streams import metrics
 from streams.aggregates import ALL, SECONDS, Aggregate, Grain
@@ -31,8 +37,10 @@ from streams.settings import RollupSettings
 
 log = structlog.get_logger()
 
-Marks = Mapping[str, set[int]]
-"""Community -> starts of buckets, epoch seconds."""
+Starts = np.ndarray[Any, np.dtype[np.uint32]]
+
+Marks = Mapping[str, Starts]
+"""Community -> starts of buckets, epoch seconds: sorted, each once. Four bytes each: a backfill marks millions."""
 
 GRAINS: tuple[Grain, ...] = ("minute", "hour", "day")
 
@@ -47,9 +55,11 @@ class Stage:
     name: str
     aggregates: tuple[Aggregate, ...]
     interval_s: float
+    duty: float = 1.0
+    """Largest share of the time that it may take while more is coming."""
     marks: Grain = "hour"
-    dirty: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
-    replaced: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    dirty: dict[str, Starts] = field(default_factory=dict)
+    replaced: dict[str, Starts] = field(default_factory=dict)
     settings: dict[str, set[Part]] = field(default_factory=lambda: defaultdict(set))
     """Community -> parts of its settings that changed."""
     corrections: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -57,14 +67,23 @@ class Stage:
     waiting: list[Batch] = field(default_factory=list)
     since: float | None = None
     oldest_received_ms: int = 0
+    busy: bool = False
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when there may be a reason to begin earlier than planned."""
 
-    def add(self, dirty: Marks, replaced: Marks, batches: Sequence[Batch], now: float, received_ms: int = 0) -> None:
-        """Mark buckets dirty on behalf of some batches, and those of them in which keys may have vanished."""
+    def add(
+        self,
+        dirty: Mapping[str, ArrayLike],
+        replaced: Mapping[str, ArrayLike],
+        batches: Sequence[Batch],
+        now: float,
+        received_ms: int = 0,
+    ) -> None:
+        """Mark the buckets of some moments dirty, for some batches; in those of `replaced` keys may have vanished."""
         # Days are told when they are recomputed, each in the zone of its community: until then their hours are kept.
-        size = SECONDS[self.marks]
         for marks, more in ((self.dirty, dirty), (self.replaced, replaced)):
-            for community, starts in more.items():
-                marks[community].update(starts if size == SECONDS["minute"] else starts_of(starts, size))
+            for community, moments in more.items():
+                mark(marks, community, starts_of(moments, SECONDS[self.marks]))
         self.waiting.extend(batches)
         if self.since is None:
             self.since = now
@@ -79,28 +98,34 @@ class Stage:
     def take(self) -> Stage:
         """Everything that is dirty now; what comes later is for the next run."""
         taken = copy(self)
-        self.dirty, self.replaced = defaultdict(set), defaultdict(set)
+        self.dirty, self.replaced = {}, {}
         self.settings, self.corrections = defaultdict(set), defaultdict(set)
         self.waiting, self.since, self.oldest_received_ms = [], None, 0
         return taken
 
 
-def starts_of(moments: set[int], size: int) -> list[int]:
-    """Starts of the buckets of `size` seconds that contain some moments, each once."""
-    array = np.fromiter(moments, np.int64, len(moments))
-    starts: list[int] = np.unique(array - array % size).tolist()
-    return starts
+def starts_of(moments: ArrayLike, size: int) -> Starts:
+    """Starts of the buckets of `size` seconds that contain some moments (epoch seconds): sorted, each once."""
+    array = np.asarray(moments, np.uint32)
+    return np.unique(array - array % np.uint32(size))
+
+
+def mark(marks: MutableMapping[str, Starts], community: str, starts: Starts) -> None:
+    """Add starts of buckets to those that are marked."""
+    known = marks.get(community)
+    marks[community] = starts if known is None else np.union1d(known, starts)
 
 
 def stages(settings: RollupSettings) -> list[Stage]:
     """Every aggregate in one stage: grain by grain what the others are made of, and at last what is deferred."""
     intervals = (settings.minute_s, settings.hour_s, settings.day_s)
+    at_once, deferred = (tuple(each for each in ALL if each.deferred == later) for later in (False, True))
     found = [
-        Stage(grain, tuple(each for each in ALL if each.grain == grain and not each.deferred), interval_s)
+        Stage(grain, tuple(each for each in at_once if each.grain == grain), interval_s, settings.duty)
         for grain, interval_s in zip(GRAINS, intervals, strict=True)
     ]
     found[0].marks = "minute"
-    return [*found, Stage("deferred", tuple(each for each in ALL if each.deferred), settings.deferred_s, "minute")]
+    return [*found, Stage("deferred", deferred, settings.deferred_s, settings.deferred_duty, "minute")]
 
 
 class Rollup:
@@ -122,12 +147,11 @@ class Rollup:
         self.versions = VersionClock(warehouse)
         self.stages = stages(settings)
         self.last_offer = 0.0
-        self.wake = asyncio.Event()
 
     async def offer(self, batch: Batch) -> None:
         """Mark what a batch of invalidations says; never waits, because coalescing is what bounds the memory."""
-        touched: dict[str, set[int]] = defaultdict(set)
-        replaced: dict[str, set[int]] = defaultdict(set)
+        touched: dict[str, list[int]] = defaultdict(list)
+        replaced: dict[str, list[int]] = defaultdict(list)
         oldest = 0
         for record in batch.records:
             try:
@@ -137,9 +161,9 @@ class Rollup:
                 metrics.BAD_INVALIDATIONS.inc()
                 log.error("unreadable invalidation; run `streams reconcile`", offset=record.offset, error=str(error))
                 continue
-            touched[invalidation.community_id].update(invalidation.minutes)
+            touched[invalidation.community_id] += invalidation.minutes
             if invalidation.replaced:
-                replaced[invalidation.community_id].update(invalidation.replaced)
+                replaced[invalidation.community_id] += invalidation.replaced
             if invalidation.settings:
                 self.stages[0].change({invalidation.community_id: invalidation.settings})
             if invalidation.corrections:
@@ -148,55 +172,62 @@ class Rollup:
                 oldest = min(oldest or invalidation.received_at, invalidation.received_at)
         self.last_offer = time.monotonic()
         self.stages[0].add(touched, replaced, [batch], self.last_offer, oldest)
-        self.wake.set()
+        self.stages[0].wake.set()
 
     async def run(self) -> None:
-        """Recompute what is due until cancelled, the smallest grain first, for no more than `duty` of the time."""
-        rest_until = 0.0
+        """Recompute what is due until cancelled, every stage on its own."""
+        await asyncio.gather(*(self.run_stage(index) for index in range(len(self.stages))))
+
+    async def run_stage(self, index: int) -> None:
+        """Recompute what is due of one stage until cancelled, for no more than its duty while more is coming."""
+        stage, rest_until = self.stages[index], 0.0
         while True:
-            for stage in self.stages:
-                metrics.DIRTY_BUCKETS.labels(stage.name).set(sum(len(starts) for starts in stage.dirty.values()))
-            index, at = self.next_due()
-            if index is None:
-                self.wake.clear()
-                await self.wake.wait()
+            stage.wake.clear()
+            metrics.DIRTY_BUCKETS.labels(stage.name).set(sum(len(starts) for starts in stage.dirty.values()))
+            due_at = self.due_at(index, rest_until)
+            if due_at is None:
+                await stage.wake.wait()
                 continue
-            now = time.monotonic()
-            if max(at, rest_until) > now:
-                await asyncio.sleep(max(at, rest_until) - now)
+            started = time.monotonic()
+            if due_at > started:
+                # Until then a stage before it may have become empty, which is a reason to begin earlier.
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(stage.wake.wait(), due_at - started)
                 continue
             await self.flush(index)
-            took = time.monotonic() - now
-            if self.quiet_at <= time.monotonic():
-                continue  # nobody to leave room for
-            rest_until = time.monotonic() + took * (1 - self.settings.duty) / self.settings.duty
+            took = time.monotonic() - started
+            rest_until = time.monotonic() + took * (1 - stage.duty) / stage.duty
 
-    @property
-    def quiet_at(self) -> float:
-        """When nothing has come for as long as minutes are coalesced, monotonic clock."""
-        return self.last_offer + self.settings.minute_s
+    def due_at(self, index: int, rest_until: float = 0.0) -> float | None:
+        """When a stage is to run next, monotonic clock; None when nothing of it is dirty.
 
-    def next_due(self) -> tuple[int | None, float]:
-        """The stage that runs next and when, monotonic clock; (None, 0) when nothing is dirty.
-
-        Waiting saves work only while more is coming: once it is quiet for as long as minutes are coalesced, the larger
-        grains follow at once.
+        Waiting saves work, and resting leaves room for others, only while more is coming: once nothing has come for as
+        long as minutes are coalesced, each stage follows as soon as those before it are done.
         """
-        due: list[tuple[float, int]] = []
-        for index, stage in enumerate(self.stages):
-            if stage.since is not None:
-                at = stage.since + stage.interval_s
-                due.append((at if due else min(at, max(self.quiet_at, stage.since)), index))
-        if not due:
-            return None, 0.0
-        at, index = min(due)
-        return index, at
+        stage = self.stages[index]
+        if stage.since is None:
+            return None
+        at = max(stage.since + stage.interval_s, rest_until)
+        if any(before.since is not None or before.busy for before in self.stages[:index]):
+            return at
+        return min(at, max(stage.since, self.last_offer + self.settings.minute_s))
 
     async def flush(self, index: int) -> None:
         """Recompute the dirty buckets of one stage, then hand them on to the next, or acknowledge."""
-        taken = self.stages[index].take()
-        await until_available("recompute", lambda: self.recompute(taken))
-        naming = await until_available("references", lambda: self.naming(taken)) if index == 0 else {}
+        stage = self.stages[index]
+        taken = stage.take()
+        stage.busy = True
+        try:
+            await until_available("recompute", lambda: self.recompute(taken))
+            naming = await until_available("references", lambda: self.naming(taken)) if index == 0 else {}
+            await self.hand_on(index, taken, {name: list(minutes) for name, minutes in naming.items()})
+        finally:
+            stage.busy = False
+        for later in self.stages[index:]:
+            later.wake.set()
+
+    async def hand_on(self, index: int, taken: Stage, naming: Mapping[str, ArrayLike]) -> None:
+        """What a stage has recomputed is dirty in the next; after the last its batches are acknowledged."""
         if taken.oldest_received_ms:
             metrics.QUERYABLE_LATENCY_SECONDS.observe(max(0.0, time.time() - taken.oldest_received_ms / 1000))
         now = time.monotonic()
@@ -217,7 +248,7 @@ class Rollup:
                 await self.acknowledge(batch.token)
                 self.progress.stored((batch.topic, batch.partition), batch.records[-1].offset + 1, now)
 
-    def naming(self, stage: Stage) -> Marks:
+    def naming(self, stage: Stage) -> dict[str, set[int]]:
         """Minutes whose ties depend on events of the minutes of a stage."""
         return naming_minutes(self.warehouse, stage.dirty, stage.replaced)
 
@@ -227,9 +258,9 @@ class Rollup:
             for community, minutes in restate_corrections(
                 self.warehouse, stage.corrections, self.versions.take()
             ).items():
-                stage.dirty[community] |= minutes
                 # Who was somebody else, or is hidden, leaves keys behind.
-                stage.replaced[community] |= minutes
+                for marks in (stage.dirty, stage.replaced):
+                    mark(marks, community, starts_of(list(minutes), SECONDS["minute"]))
         version = self.versions.take()
         local = local_time(self.warehouse) if any(aggregate.local for aggregate in stage.aggregates) else LocalTime()
         for aggregate in stage.aggregates:
@@ -237,8 +268,8 @@ class Rollup:
             depending = [name for name, parts in stage.settings.items() if parts & aggregate.settings]
             if depending:
                 for community, starts in every_bucket(self.warehouse, aggregate, depending).items():
-                    dirty[community] = {*dirty.get(community, ()), *starts}
-                    replaced[community] = {*replaced.get(community, ()), *starts}
+                    for buckets in (dirty, replaced):
+                        buckets[community] = {*buckets.get(community, ()), *starts}
             recompute(self.warehouse, aggregate, dirty, replaced, version, local)
 
 

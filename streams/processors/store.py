@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from streams.aggregates.aggregate import json_literal
-from streams.processors.facts import UInt64s, minutes_of
+from streams.processors.facts import UInt64s, key_of, minutes_of
 from streams.processors.known import KnownKeys
 
 LARGE = {"max_query_size": 1 << 28}
@@ -190,14 +190,16 @@ def losing(versions: list[Version]) -> list[Version]:
 
 
 def removals(losers: list[Version]) -> pa.Table:
-    """Rows that take events out of a minute: odd versions, just above the version that goes."""
+    """Rows that take events out of a minute: odd versions, just above the version that goes; found by the same hash."""
     count = len(losers)
+    keys = (key_of(loser.community_id, loser.event_id) for loser in losers)
     epoch = pa.array([0] * count, pa.timestamp("ms", "UTC"))
     return pa.table(
         {
             "community_id": [loser.community_id for loser in losers],
             "minute": pa.array([loser.minute for loser in losers], pa.timestamp("s", "UTC")),
             "event_id": [loser.event_id for loser in losers],
+            "event_key": pa.array(np.fromiter(keys, np.uint64, count)),
             "version": pa.array([loser.version for loser in losers], pa.uint64()),
             "is_deleted": pa.array([1] * count, pa.uint8()),
             "occurred_at": epoch,

@@ -177,7 +177,14 @@ def lane_settings(deployment: Deployment, name: str, changes: dict[str, object])
         },
         "warehouse": {"url": deployment.warehouse.url, "database": name},
         "ingest": {"max_rows": 250, "linger_s": 0.02},
-        "rollup": {"minute_s": 0.05, "hour_s": 0.1, "day_s": 0.15, "deferred_s": 0.2, "duty": 1.0},
+        "rollup": {
+            "minute_s": 0.05,
+            "hour_s": 0.1,
+            "day_s": 0.15,
+            "deferred_s": 0.2,
+            "duty": 1.0,
+            "deferred_duty": 1.0,
+        },
         "worker": {"port": 0},
     }
     for key, value in changes.items():

@@ -331,3 +331,55 @@ def test_every_view_says_what_the_oracle_says(lab: Lab, seed: int, moment: datet
         key: row for key, row in stored(lab.warehouse, TIES, []).items() if key[0].startswith(prefix)
     }
     check(lab, prefix, truth, moment)
+
+
+def test_whom_a_reply_reached_is_said_by_the_event_wherever_it_has_moved_and_whoever_wrote_it_last(lab: Lab) -> None:
+    """It is looked for near the reply first; what is found there may be an old version, or have left."""
+    log, worker = Log(), None
+    world = lab.world()
+    times = {
+        "moves": NOON - timedelta(minutes=30),
+        "changes hands": NOON - timedelta(minutes=20),
+        "far": NOON - timedelta(days=90),
+    }
+
+    def say(event_id: str, member: str, at: datetime, **fields: Any) -> Delivery:
+        event = {
+            "event_id": event_id,
+            "type": "message",
+            "platform": "wechat",
+            "community_id": "tea",
+            "member_id": member,
+        }
+        return Delivery("message", event | {"occurred_at": at.isoformat(), "text": "", **fields}, b"", RECEIVED_MS)
+
+    said = [say(name, "ann", at) for name, at in times.items()]
+    said += [say(f"to {name}", "bo", NOON, reply_to=name) for name in (*times, "erased", "hidden")]
+    said += [say("erased", "gus", NOON - timedelta(minutes=5)), say("hidden", "ann", NOON - timedelta(minutes=4))]
+    moved = NOON - timedelta(days=40)
+    later = [
+        say("moves", "ann", moved, sent_at=NOON.isoformat()),
+        say("changes hands", "cy", times["changes hands"], sent_at=NOON.isoformat()),
+    ]
+    for action, what in (("erase", {"target_member_id": "gus"}), ("hide", {"target_id": "hidden"})):
+        event = say(action, "mod", NOON, type="moderation", action=action, **what).event
+        assert event is not None
+        later.append(Delivery("moderation", {k: v for k, v in event.items() if k != "text"}, b"", RECEIVED_MS))
+    # At last the minute of the replies alone: what has left the time just before it is looked for elsewhere.
+    for part in (said, later, [say("one more", "bo", NOON)]):
+        send(part, log, lab.settings.kafka.topic_prefix, world)
+        worker = worker or lab.worker(log)
+        lab.run(worker.drain())
+    rows = lab.warehouse.rows(
+        "SELECT other_id, subject_id, subject_at FROM {store}.tie_minute FINAL "
+        "WHERE community_id = {name:String} AND kind = 'reply' ORDER BY subject_id",
+        {"name": f"{world}tea"},
+    )
+    expected = [
+        ("cy", "changes hands", times["changes hands"]),
+        ("", "erased", datetime.fromtimestamp(0, UTC)),
+        ("ann", "far", times["far"]),
+        ("", "hidden", datetime.fromtimestamp(0, UTC)),
+        ("ann", "moves", moved),
+    ]
+    assert expected == rows

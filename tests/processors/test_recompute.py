@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from streams.aggregates import ALL, SECONDS, Aggregate
 from streams.processors.invalidations import MAX_MINUTES, Invalidation, decode, encode, of_minutes
 from streams.processors.recompute import VersionClock, chunks, coarser
-from streams.processors.rollup import Stage, starts_of
+from streams.processors.rollup import Marks, Stage, starts_of
 
 BUCKETS = st.dictionaries(st.sampled_from("abcde"), st.sets(st.integers(0, 50).map(lambda n: n * 60)), max_size=5)
 
@@ -41,7 +41,7 @@ def test_a_coarser_bucket_contains_its_moments(aggregate: Aggregate, moments: se
 
 @given(st.sets(st.integers(0, 2**32 - 1)), st.sampled_from(sorted(SECONDS.values())))
 def test_starts_of_buckets_are_each_named_once(moments: set[int], size: int) -> None:
-    assert sorted({moment - moment % size for moment in moments}) == starts_of(moments, size)
+    assert sorted({moment - moment % size for moment in moments}) == starts_of(list(moments), size).tolist()
 
 
 class Clock:
@@ -63,18 +63,22 @@ def test_versions_only_ever_grow_even_when_the_clock_does_not(readings: list[int
     assert all(version >= reading for version, reading in zip(taken, readings, strict=True))
 
 
+def listed(marks: Marks) -> dict[str, list[int]]:
+    return {community: starts.tolist() for community, starts in marks.items()}
+
+
 def test_a_stage_gathers_until_it_is_taken_and_then_starts_anew() -> None:
     stage = Stage("hour", (), interval_s=2.0)
     assert stage.since is None
     now = time.monotonic()
-    stage.add({"tea": {0, 60, 3600}}, {}, [], now, received_ms=50)
-    stage.add({"tea": {7200}, "pot": {3660}}, {"pot": {3660}}, [], now + 1, received_ms=40)
+    stage.add({"tea": [0, 60, 3600]}, {}, [], now, received_ms=50)
+    stage.add({"tea": [7200], "pot": [3660]}, {"pot": [3660]}, [], now + 1, received_ms=40)
     # Since the first, however many come after it: nothing waits for ever.
     assert now == stage.since
     taken = stage.take()
-    assert ({"tea": {0, 3600, 7200}, "pot": {3600}}, 40) == (dict(taken.dirty), taken.oldest_received_ms)
-    assert {"pot": {3600}} == dict(taken.replaced)
-    assert (None, {}, {}, []) == (stage.since, dict(stage.dirty), dict(stage.replaced), stage.waiting)
+    assert ({"tea": [0, 3600, 7200], "pot": [3600]}, 40) == (listed(taken.dirty), taken.oldest_received_ms)
+    assert {"pot": [3600]} == listed(taken.replaced)
+    assert (None, {}, {}, []) == (stage.since, stage.dirty, stage.replaced, stage.waiting)
 
 
 @given(st.text(), st.sets(st.integers(0, 2**32 - 1)), st.integers(0, 2**50))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from pipeline import Lab, Log, Worker
+from pipeline import Faults, Lab, Log, Worker
 
 pytestmark = pytest.mark.connected
 
@@ -134,3 +137,64 @@ def test_an_unreadable_invalidation_is_passed_over(tea: Community) -> None:
     tea.publish()
     lab.run(worker.drain())
     assert (2, [("human", 1)]) == (tea.log.committed[worker.invalidations, 0], tea.minute())
+
+
+def test_minutes_are_right_while_something_dear_is_still_being_recomputed(tea: Community) -> None:
+    lab = tea.lab
+    dry = lab.worker(tea.log)
+    tea.publish()
+    lab.run(dry.drain())
+    ties = dry.faults.names.index("recompute tie_minute") - dry.faults.names.index("recompute activity_minute")
+    # Only the rollup writes here: a worker before it has stored the facts.
+    tea.publish()
+    lab.run(lab.worker(tea.log).take_in())
+    worker = lab.worker(tea.log, Faults(at=ties, hold=True))
+
+    def wait(done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 60
+        while not done():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    async def until(done: Callable[[], bool]) -> None:
+        await asyncio.to_thread(wait, done)
+
+    async def both() -> None:
+        running = asyncio.create_task(worker.rollup.run())
+        try:
+            await worker.listen()
+            await until(worker.faults.held.is_set)
+            tea.publish()
+            await lab.worker(tea.log).take_in()
+            tea.log.owner = worker
+            await worker.listen()
+            await until(lambda: tea.minute() == [("human", 3)])
+            assert "recompute tie_minute" == worker.faults.names[ties]
+            # What waits for the ties is not acknowledged.
+            assert 1 == tea.log.committed[worker.invalidations, 0]
+            worker.faults.let_go.set()
+            await until(lambda: tea.log.committed[worker.invalidations, 0] == 3)
+        finally:
+            worker.faults.let_go.set()
+            running.cancel()
+
+    lab.run(both())
+
+
+def test_a_stage_rests_only_while_more_is_coming(tea: Community) -> None:
+    worker = tea.lab.worker(tea.log)
+    rollup, now = worker.rollup, 1000.0
+    minute, deferred = rollup.stages[0], rollup.stages[-1]
+    assert rollup.due_at(3) is None
+    rollup.last_offer = now
+    minute.add({"tea": [0]}, {}, [], now)
+    deferred.add({"tea": [0]}, {}, [], now)
+    assert now + rollup.settings.minute_s == rollup.due_at(0)
+    # Minutes are dirty still, so more will be.
+    assert now + rollup.settings.deferred_s == rollup.due_at(3)
+    assert now + 500 == rollup.due_at(3, rest_until=now + 500)
+    minute.take()
+    minute.busy = True
+    assert now + rollup.settings.deferred_s == rollup.due_at(3)
+    minute.busy = False
+    assert now + rollup.settings.minute_s == rollup.due_at(3, rest_until=now + 500)
