@@ -33,13 +33,20 @@ ANY_PORT = {
     # A worker joins its group after about half of this.
     "STREAMS_KAFKA__SESSION_TIMEOUT_S": "4",
 }
+PATH = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 START_S = 90.0
+
+
+def plain() -> dict[str, str]:
+    """The environment without what this machine's says of our settings."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("STREAMS_")}
 
 
 class Command:
     """A running `streams ...` with its output so far."""
 
     def __init__(self, *arguments: str, data_dir: Path, **environment: str) -> None:
+        self.data_dir = data_dir
         self.output = data_dir.parent / f"{data_dir.name}.out"
         with self.output.open("wb") as file:
             self.process = subprocess.Popen(
@@ -47,7 +54,7 @@ class Command:
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env=os.environ | ANY_PORT | environment,
+                env=plain() | ANY_PORT | environment,
                 start_new_session=True,
             )
 
@@ -117,54 +124,59 @@ def gone(processes: list[psutil.Process], within_s: float) -> bool:
     return not [one for one in alive if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_up_says_where_it_is_and_ends_with_everything_it_started(tmp_path: Path) -> None:
-    with running("up", data_dir=tmp_path / "data") as up:
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
+    """A stack that is running; the last test that uses it ends it."""
+    with running("up", data_dir=tmp_path_factory.mktemp("up") / "data", **PATH) as up:
         up.await_line("running; Ctrl-C stops everything")
-        children = up.children()
-        assert {"broker", "warehouse", "worker"} == set(children)
-        host, port = up.await_line(r"http://([\d.]+):(\d+)/health").groups()
-        assert 200 == health(host, int(port))[0]
-        up.process.terminate()
-        assert 0 == up.process.wait(60)
-        assert gone(list(children.values()), 1)
-        assert up.text().endswith("stopping ...\nstopped\n")
-    assert {"broker.log", "worker-1.log"} <= {path.name for path in (tmp_path / "data" / "logs").iterdir()}
+        yield up
 
 
-def test_what_up_suggests_to_try_works_as_it_is_printed(tmp_path: Path) -> None:
-    path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    with running("up", data_dir=tmp_path / "data", **path) as up:
-        up.await_line("running; Ctrl-C stops everything")
-        export, *commands = re.findall(r"^  ((?:export|streams|echo|curl) .*)$", up.text(), re.MULTILINE)
-        plain = {name: value for name, value in os.environ.items() if not name.startswith("STREAMS_")} | path
+def test_up_says_where_it_is(up: Command) -> None:
+    assert {"broker", "warehouse", "worker"} == set(up.children())
+    host, port = up.await_line(r"http://([\d.]+):(\d+)/health").groups()
+    assert 200 == health(host, int(port))[0]
+    assert {"broker.log", "worker-1.log"} <= {path.name for path in (up.data_dir / "logs").iterdir()}
 
-        def shell(command: str) -> str:
-            done = subprocess.run(
-                ["sh", "-c", f"{export}; {command}"], capture_output=True, text=True, env=plain, check=False
-            )
-            assert 0 == done.returncode, command + done.stdout + done.stderr
-            return done.stdout
 
-        publish = next(command for command in commands if "publish -" in command)
-        assert "1 events published" in shell(publish)
-        deadline = time.monotonic() + START_S
-        while '"28d": 1' not in (activity := shell("streams activity --json --community my-community")):
-            assert time.monotonic() < deadline, activity
-            time.sleep(0.5)
-        summary = json.loads(activity)
-        assert 0 == summary["lag"]
-        assert [("my-community", {"5m": 1, "1h": 1, "24h": 1, "7d": 1, "28d": 1})] == [
-            (one["community_id"], one["contributing_members"]) for one in summary["communities"]
-        ]
-        printed = {command.split()[0] + " " + command.split()[1]: shell(command) for command in commands}
-        assert re.match(r"my-community: events 5m=1 1h=1 .*\nfresh up to \d{4}-", printed["streams activity"])
-        assert 5 == printed["streams sql"].count("my-community")
-        assert "all well" in printed["streams doctor"]
-        assert "message\t1\n" == next(text for name, text in printed.items() if name.startswith("curl"))
-        assert "[]" == shell("streams reconcile --json").strip()
-        assert "all applied" in shell("streams migrate --status")
-        assert re.search(r"[1-9]\d* buckets recomputed", shell("streams restate --community my-community"))
-        assert {"type": "message"} == json.loads(shell("streams sql 'SELECT type FROM events' -f JSONEachRow"))
+def test_what_up_suggests_to_try_works_as_it_is_printed(up: Command) -> None:
+    export, *commands = re.findall(r"^  ((?:export|streams|echo|curl) .*)$", up.text(), re.MULTILINE)
+
+    def shell(command: str) -> str:
+        done = subprocess.run(
+            ["sh", "-c", f"{export}; {command}"], capture_output=True, text=True, env=plain() | PATH, check=False
+        )
+        assert 0 == done.returncode, command + done.stdout + done.stderr
+        return done.stdout
+
+    publish = next(command for command in commands if "publish -" in command)
+    assert "1 events published" in shell(publish)
+    deadline = time.monotonic() + START_S
+    while '"28d": 1' not in (activity := shell("streams activity --json --community my-community")):
+        assert time.monotonic() < deadline, activity
+        time.sleep(0.5)
+    summary = json.loads(activity)
+    assert 0 == summary["lag"]
+    assert [("my-community", {"5m": 1, "1h": 1, "24h": 1, "7d": 1, "28d": 1})] == [
+        (one["community_id"], one["contributing_members"]) for one in summary["communities"]
+    ]
+    printed = {command.split()[0] + " " + command.split()[1]: shell(command) for command in commands}
+    assert re.match(r"my-community: events 5m=1 1h=1 .*\nfresh up to \d{4}-", printed["streams activity"])
+    assert 5 == printed["streams sql"].count("my-community")
+    assert "all well" in printed["streams doctor"]
+    assert "message\t1\n" == next(text for name, text in printed.items() if name.startswith("curl"))
+    assert "[]" == shell("streams reconcile --json").strip()
+    assert "all applied" in shell("streams migrate --status")
+    assert re.search(r"[1-9]\d* buckets recomputed", shell("streams restate --community my-community"))
+    assert {"type": "message"} == json.loads(shell("streams sql 'SELECT type FROM events' -f JSONEachRow"))
+
+
+def test_up_ends_with_everything_it_started(up: Command) -> None:
+    children = up.children()
+    up.process.terminate()
+    assert 0 == up.process.wait(60)
+    assert gone(list(children.values()), 1)
+    assert up.text().endswith("stopping ...\nstopped\n")
 
 
 def test_ctrl_c_while_it_starts_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -181,7 +193,7 @@ def test_a_command_runs_against_the_stack_and_its_code_is_ours(tmp_path: Path) -
         [sys.executable, "-m", "streams", "up", "--data-dir", str(tmp_path), "--", "sh", "-c", line],
         capture_output=True,
         text=True,
-        env=os.environ | ANY_PORT | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        env=plain() | ANY_PORT | PATH,
         check=False,
     )
     assert 7 == done.returncode, done.stdout + done.stderr
@@ -223,13 +235,20 @@ def test_a_part_that_dies_is_told_with_its_log_and_ends_the_rest(tmp_path: Path,
         assert "Traceback" not in up.text()
 
 
-def test_one_directory_serves_one_stack(tmp_path: Path) -> None:
-    with Stack(settings_on(tmp_path), workers=0), pytest.raises(StackError) as raised:
-        Stack(settings_on(tmp_path), workers=0).start()
-    assert (2, f"{tmp_path} is in use") == (raised.value.code, raised.value.what)
-    assert f"process {os.getpid()} runs a stack" in raised.value.why
+def test_one_directory_serves_one_stack_at_a_time_and_keeps_the_facts(tmp_path: Path) -> None:
+    with Stack(settings_on(tmp_path), workers=0) as stack:
+        with pytest.raises(StackError) as raised:
+            Stack(settings_on(tmp_path), workers=0).start()
+        assert (2, f"{tmp_path} is in use") == (raised.value.code, raised.value.what)
+        assert f"process {os.getpid()} runs a stack" in raised.value.why
+        warehouse = Warehouse(stack.settings.warehouse)
+        warehouse.command("CREATE TABLE {store}.kept ENGINE = MergeTree ORDER BY x AS SELECT 7 AS x")
+        warehouse.close()
     with Stack(settings_on(tmp_path), workers=0) as again:
         assert {"broker", "warehouse"} == set(again.pids)
+        warehouse = Warehouse(again.settings.warehouse)
+        assert [(7,)] == warehouse.rows("SELECT x FROM {store}.kept")
+        warehouse.close()
 
 
 def test_a_port_that_is_taken_is_replaced_and_told(tmp_path: Path) -> None:
@@ -268,19 +287,8 @@ def test_a_stack_that_cannot_start_leaves_nothing_behind(tmp_path: Path) -> None
     assert before == {child.pid for child in psutil.Process().children(recursive=True)}
 
 
-def test_facts_outlive_the_stack(tmp_path: Path) -> None:
-    with Stack(settings_on(tmp_path), workers=0) as stack:
-        warehouse = Warehouse(stack.settings.warehouse)
-        warehouse.command("CREATE TABLE {store}.kept ENGINE = MergeTree ORDER BY x AS SELECT 7 AS x")
-        warehouse.close()
-    with Stack(settings_on(tmp_path), workers=0) as stack:
-        warehouse = Warehouse(stack.settings.warehouse)
-        assert [(7,)] == warehouse.rows("SELECT x FROM {store}.kept")
-        warehouse.close()
-
-
 def test_the_demo_ends_by_itself_and_its_numbers_add_up(tmp_path: Path) -> None:
-    options = ["--duration", "14", "--history", "3000", "--communities", "3", "--rate", "50"]
+    options = ["--duration", "20", "--history", "3000", "--communities", "3", "--rate", "50"]
     with running("demo", *options, data_dir=tmp_path / "data") as demo:
         assert 0 == demo.process.wait(180), demo.text()
     text = demo.text()
