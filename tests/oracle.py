@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Literal, NamedTuple
 
 Event = dict[str, Any]
@@ -68,6 +68,11 @@ def event_time(event: Event) -> datetime:
     """`occurred_at` in UTC, truncated (not rounded) to the millisecond."""
     at = datetime.fromisoformat(event["occurred_at"]).astimezone(UTC)
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def local_hour(event: Event, zone: tzinfo) -> datetime:
+    """The local time at which the hour of UTC begins that an event is in: what is kept by the hour is told by it."""
+    return bucket(event_time(event), "hour").astimezone(zone)
 
 
 def sent_at(event: Event) -> datetime:

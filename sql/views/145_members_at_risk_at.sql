@@ -29,7 +29,7 @@ FROM
         sum(a.events) AS engaged_events,
         max(a.last_at) AS last_at,
         max(day) AS last_day,
-        argMax(platform, a.last_at) AS last_platform
+        argMax(platform, (a.last_at, platform)) AS last_platform
     FROM {db}.member_activity AS a
     WHERE engaged AND day > today - 120 AND day <= today
         -- No local date is further than a day from the date of UTC: this prunes the key, the line above decides.

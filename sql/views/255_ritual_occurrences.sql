@@ -1,7 +1,7 @@
 -- title: each occurrence of each ritual: who came, of how many, and how many have made it a habit
 -- eligible: engaged in the 28 days that end with it. regulars: came to at least 3 of the last 4 occurrences that anybody came to,
 -- this one included; habit_rate: of all who came to any of the 4. host: declared, else who came first.
--- Past dates on which a declared or inferred ritual was due and nobody came are rows of zeros.
+-- Past dates on which a declared or inferred ritual was due and nobody came are rows of zeros, from the first occurrence on.
 CREATE OR REPLACE VIEW {db}.ritual_occurrences AS
 WITH
     (SELECT (groupArray(community_id), groupArray(today)) FROM {db}.community_today) AS clocks,
@@ -23,6 +23,8 @@ WITH
             FROM {db}.ritual_roll
         )
         ARRAY JOIN if(member_id = '', [number], range(number, number + 4)) AS occurrence
+        -- Before anybody came to it, a ritual was not there to be missed.
+        WHERE number > 0
         GROUP BY community_id, source, ritual, occurrence, empty_day, member_id
     ),
     held AS

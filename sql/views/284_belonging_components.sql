@@ -49,9 +49,10 @@ WITH
         GROUP BY community_id, month
         HAVING sum(talkers) > 0
     ),
+    -- Rounded, for means of the same fractions differ in their last digits with the order they were added in.
     series AS
     (
-        SELECT community_id, component, arraySort(groupArray((month, value))) AS points
+        SELECT community_id, component, arraySort(groupArray((month, round(value, 9)))) AS points
         FROM parts
         WHERE month < toStartOfMonth(transform(community_id, clocks.1, clocks.2, toDate(0)))
         GROUP BY community_id, component

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 import known_answer as known
 import pytest
+from oracles import belonging as oracle
 from pipeline import Lab
 from settled import deliver
 
@@ -55,3 +56,40 @@ def test_gains_of_the_tea_house(tea: Lab) -> None:
         "SELECT member_id, given, received, balance FROM {db}.give_and_receive "
         "WHERE community_id = 'tea-house' ORDER BY member_id"
     )
+
+
+def test_thanks_are_told_apart_within_a_minute(lab: Lab) -> None:
+    """In one minute ann answers bo twice, thanks cy and mentions dee, thanks nobody, and answers eve."""
+    world = f"{lab.world()}busy"
+    said = [
+        ("bo", "00:00", {"text": "one"}),
+        ("cy", "00:00", {"text": "two"}),
+        ("dee", "00:00", {"text": "three"}),
+        ("eve", "00:00", {"text": "four"}),
+        ("ann", "01:01", {"text": "hello", "reply_to": "e0"}),
+        ("ann", "01:02", {"text": "thanks", "reply_to": "e1", "mentions": ["dee", "ann", "nobody"]}),
+        ("ann", "01:03", {"text": "thank you all"}),
+        ("ann", "01:04", {"text": "hello", "reply_to": "e0"}),
+        ("ann", "01:05", {"text": "hello", "reply_to": "e3"}),
+        ("bo", "02:00", {"text": "thanks, cy", "mentions": ["cy"], "reply_to": "e1"}),
+        ("bo", "03:00", {"text": "thanks", "reply_to": "e0"}),
+    ]
+    events = [
+        {
+            "event_id": f"e{number}",
+            "type": "message",
+            "platform": "chat",
+            "community_id": world,
+            "member_id": member,
+            "occurred_at": f"2026-03-02T00:{at}Z",
+            **rest,
+        }
+        for number, (member, at, rest) in enumerate(said)
+    ]
+    deliver(lab, events)
+    march = date(2026, 3, 1)
+    found = lab.warehouse.rows(
+        f"SELECT month, giver_id, receiver_id, thanks FROM {{db}}.thanks WHERE community_id = '{world}'"
+    )
+    expected = {(march, "ann", "cy", 1), (march, "ann", "dee", 1), (march, "bo", "cy", 1)}
+    assert expected == set(found) == {(*key, number) for key, number in oracle.thanks(events).items()}

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import known_answer as known
 import pytest
 import reading_circle
 from conftest import EXACT
-from folds import in_world
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from oracle import CONTRIBUTING, ENGAGED, fold
-from oracles.connection import Connection, instant
-from oracles.corrections import corrected
+from oracle import CONTRIBUTING, ENGAGED
 from pipeline import Lab, Log
 
 from streams.communities.rows import TABLES
@@ -332,39 +325,6 @@ def test_who_fell_silent_is_at_risk_with_the_evidence(circle: Lab) -> None:
     assert [(1, "dev", 29, 31, date(2026, 1, 19), 1, "forum")] == rows
 
 
-BASE = datetime(2024, 1, 29, tzinfo=UTC)  # a Monday
-FAMILIES: dict[str, dict[str, Any]] = {
-    "message": {"text": "hi"},
-    "reaction": {"target_id": "e1", "reaction": "👍"},
-    "check_in": {"ritual": "run"},
-    "membership": {"action": "join"},
-}
-ROLES, STAGES = st.sampled_from(["", "host", "member"]), st.sampled_from(["", "new"])
-
-
-@pytest.mark.parametrize(
-    ("view", "arguments"),
-    [
-        ("active_days", {}),
-        ("absence_factor", {"days": 90}),
-        ("breadth", {"days": 28}),
-        ("engaged_by_segment", {"days": 28}),
-        ("burstiness", {"days": 28}),
-        ("member_burstiness", {"days": 28}),
-        ("members_at_risk", {}),
-        ("community_today", {}),
-    ],
-)
-def test_a_view_of_now_is_that_of_the_watermark(circle: Lab, view: str, arguments: dict[str, int]) -> None:
-    moment = datetime(2026, 3, 2, 2, tzinfo=UTC)
-    now, then = (
-        circle.warehouse.rows(f"SELECT * FROM {{db}}.{each} WHERE community_id != '' ORDER BY ALL")
-        for each in (view, f"{view}_at{at(moment, **arguments)}")
-    )
-    assert now
-    assert now == then
-
-
 def test_an_event_that_comes_late_makes_its_member_new_on_an_earlier_day(lab: Lab) -> None:
     world = lab.world()
     watermark(lab, datetime(2026, 3, 4, 12, tzinfo=UTC))
@@ -385,170 +345,3 @@ def test_an_event_that_comes_late_makes_its_member_new_on_an_earlier_day(lab: La
 def on_days(rows: dict[str, tuple[int, ...]]) -> Rows:
     """Rows by day of March 2026."""
     return {(date(2026, 3, int(day)),): numbers for day, numbers in rows.items()}
-
-
-# Days that begin before, with and after those of UTC; New York changes its clocks within the five months.
-ZONES = {"tea": "UTC", "run": "America/New_York", "art": "Asia/Shanghai", "dog": "Asia/Kolkata"}
-CLOCKS = st.sampled_from(
-    [time(0), time(23, 59, 59, 999_000), time(4, 30), time(5), time(12), time(16), time(18, 30), time(12, 0, 0, 1_000)]
-)
-
-
-class Life(NamedTuple):
-    """Contract events of some communities over some months, the watermark at the end, and moments in between."""
-
-    events: list[dict[str, Any]]
-    end: datetime
-    moments: list[datetime]
-
-
-@st.composite
-def lives(draw: st.DrawFn) -> Life:
-    made: list[dict[str, Any]] = []
-
-    def add(community: str, member: str, family: str, day: int, clock: time) -> None:
-        moment = datetime.combine(BASE.date() + day * DAY, clock, UTC)
-        made.append(
-            {
-                "event_id": f"e{len(made)}",
-                "type": family,
-                "platform": draw(st.sampled_from(["wechat", "shop"])),
-                "community_id": community,
-                "member_id": member,
-                "occurred_at": moment.isoformat(timespec="milliseconds"),
-                **FAMILIES[family],
-                **({"role": draw(ROLES), "stage": draw(STAGES)} if family == "membership" else {}),
-            }
-        )
-
-    # One of them has no settings at all.
-    communities, members = st.sampled_from([*ZONES, "pot"]), st.sampled_from(["ann", "bo", "cy", "di"])
-    # Distances at which windows, weeks, grace and silence begin and end.
-    steps = st.sampled_from([0, 0, 1, 1, 2, 6, 7, 8, 13, 14, 27, 28, 29, 30])
-    for _ in range(draw(st.integers(4, 20))):
-        community, member, day = draw(communities), draw(members), draw(st.integers(0, 20))
-        for _ in range(draw(st.integers(1, 6))):
-            day += draw(steps)
-            add(community, member, draw(st.sampled_from(sorted(FAMILIES))), day, draw(CLOCKS))
-    # Some who talk a lot, and then stop; asked about when their silence, or their talk, has just lasted long enough.
-    moments = []
-    for messages in (19, 20, 21):
-        community, member, day = draw(communities), draw(members), draw(st.integers(0, 40))
-        gap = draw(st.sampled_from([0, 1, 4]))
-        for number in range(messages):
-            add(community, member, "message", day + number * gap, draw(CLOCKS))
-        until = day + draw(
-            st.sampled_from([(messages - 1) * gap + silent for silent in (29, 30, 31)] + [119, 120, 121])
-        )
-        moments.append(datetime.combine(BASE.date() + until * DAY, time(12), UTC))
-    last = max(datetime.fromisoformat(event["occurred_at"]) for event in made)
-    after = draw(st.sampled_from([0, 1, 6, 7, 8, 29, 30, 31]))
-    return Life(made, datetime.combine(last.date() + after * DAY, draw(CLOCKS), UTC), moments)
-
-
-def connections(
-    events: Iterable[dict[str, Any]], end: datetime, zones: Mapping[str, str] | None = None
-) -> dict[str, Connection]:
-    """The oracle of each community, with the watermark at `end`."""
-    facts = defaultdict(list)
-    for fact in corrected(fold(events).facts.values(), instant):
-        if fact["actor_kind"] == "human":
-            facts[fact["community_id"]].append(fact)
-    places = {community: ZoneInfo((zones or {}).get(community, "UTC")) for community in facts}
-    return {
-        community: Connection(own, end.astimezone(places[community]).date(), local=in_zone(places[community]))
-        for community, own in facts.items()
-    }
-
-
-def in_zone(zone: ZoneInfo) -> Callable[[datetime], datetime]:
-    """Local time."""
-    return lambda moment: moment.astimezone(zone)
-
-
-View = tuple[str, str, str]  # its name with its arguments, key columns, value columns
-LIFECYCLE = "active, new, returning, resurrecting, dormant"
-BY_DAY: dict[View, Callable[[Connection], dict[Any, Any]]] = {
-    ("presence_day", "day", "present, engaged, contributing, events"): Connection.presence,
-    ("active_members", "day", "dau, wau, mau"): Connection.active,
-    ("lifecycle_day", "day", LIFECYCLE): Connection.lifecycle_days,
-    ("lifecycle_week", "week", LIFECYCLE): Connection.lifecycle_weeks,
-    ("retention_week", "cohort_by, cohort_week, week", "members, retained, retained_or_after"): Connection.retention,
-    ("absence_factor_month", "month", "absence_factor, contributors, contributions"): Connection.absence_months,
-}
-
-
-def of_moment(moment: datetime) -> dict[View, Callable[[Connection], dict[Any, Any]]]:
-    """The views of a moment."""
-    four_weeks = timedelta(days=28)
-    risk = "member_id, messages, active_days, engaged_events, last_at, silent_days"
-    return {
-        (f"active_days_at{at(moment)}", "length_days, active_days", "members"): lambda of: {
-            key: (members,) for key, members in of.active_days(of.date_of(moment)).items()
-        },
-        (f"absence_factor_at{at(moment, days=90)}", "days", "absence_factor, contributors, contributions"): lambda of: {
-            days: numbers for days in [90] if (numbers := of.absence(of.date_of(moment), days)).contributors
-        },
-        (f"members_at_risk_at{at(moment)}", "rank", risk): lambda of: dict(
-            enumerate(of.at_risk(of.date_of(moment)), 1)
-        ),
-        (f"breadth_at{at(moment, days=28)}", "days", "breadth, modal_share, segments, members"): lambda of: {
-            days: numbers for days in [28] if (numbers := of.breadth(moment, days))
-        },
-        (f"engaged_by_segment_at{at(moment, days=28)}", "role, stage, platform", "members"): lambda of: {
-            segment: (members,) for segment, members in of.segments(moment, 28).items()
-        },
-        (f"burstiness_at{at(moment, days=28)}", "days", "gaps, burstiness"): lambda of: {
-            days: numbers for days in [28] if (numbers := of.burstiness(moment, four_weeks))
-        },
-        (f"member_burstiness_at{at(moment, days=28)}", "member_id", "gaps, burstiness"): lambda of: {
-            member: numbers
-            for member in {fact["member_id"] for fact in of.facts}
-            if (numbers := of.burstiness(moment, four_weeks, member))
-        },
-    }
-
-
-def close(row: Iterable[Any]) -> tuple[Any, ...]:
-    """Fractions may differ in their last digits."""
-    return tuple(pytest.approx(value, abs=1e-9) if isinstance(value, float) else value for value in row)
-
-
-def compare(lab: Lab, where: str, oracles: dict[str, Connection], moments: Iterable[datetime]) -> None:
-    """Every view is what the oracles of all its communities say, at the watermark and at moments."""
-    asked = [BY_DAY, *(of_moment(moment) for moment in moments)]
-    for (view, keys, values), expect in (each for one in asked for each in one.items()):
-        expected = {
-            (community, *(key if isinstance(key, tuple) else (key,))): close(row)
-            for community, oracle in oracles.items()
-            for key, row in expect(oracle).items()
-        }
-        rows = lab.warehouse.rows(f"SELECT community_id, {keys}, {values} FROM {{db}}.{view} WHERE {where}")
-        assert expected == keyed(rows, keys.count(",") + 2), view
-
-
-@settings(
-    max_examples=5,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-@given(life=lives())
-def test_views_equal_the_oracle_on_generated_histories(lab: Lab, life: Life) -> None:
-    world = lab.world()
-    zones = {world + community: zone for community, zone in ZONES.items()}
-    put_settings(lab, {community: {"zone": zone} for community, zone in zones.items()})
-    events = [event | {"community_id": world + event["community_id"]} for event in life.events]
-    store(lab, events)
-    watermark(lab, life.end)
-    compare(
-        lab, in_world(world), connections(events, life.end, zones), [life.end.replace(microsecond=0), *life.moments]
-    )
-
-
-def test_views_equal_the_oracle_on_communities_known_by_heart(circle: Lab) -> None:
-    # Linked accounts, a hidden message and a flagged bot among them.
-    end = datetime(2026, 3, 2, 2, tzinfo=UTC)
-    zones = {reading_circle.CIRCLE: str(reading_circle.ZONE)}
-    oracles = connections([*known.EVENTS, *reading_circle.EVENTS], end, zones)
-    where = f"community_id IN ('{known.TEA}', '{known.POT}', '{reading_circle.CIRCLE}')"
-    compare(circle, where, oracles, [end, end - 20 * DAY])

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from datetime import UTC, datetime
 from math import sqrt
 from statistics import fmean, median
-from typing import Any
 
 import pytest
-from oracles.connection import Connection
-from replays import DATA, Replays
+from replays import Replays
 
 from streams.clickhouse import Warehouse
-from streams.traces import TRACES
 
 pytestmark = [pytest.mark.connected, pytest.mark.real_data]
 
@@ -91,27 +87,3 @@ def correlation(values: list[float], lag: int) -> float:
     mean = fmean(values)
     spread = sum((value - mean) ** 2 for value in values)
     return sum((a - mean) * (b - mean) for a, b in zip(values, values[lag:], strict=False)) / spread
-
-
-BY_DAY: dict[tuple[str, str, str], Callable[[Connection], dict[Any, Any]]] = {
-    ("presence_day", "day", "present, engaged, contributing, events"): Connection.presence,
-    ("active_members", "day", "dau, wau, mau"): Connection.active,
-    ("lifecycle_day", "day", "active, new, returning, resurrecting, dormant"): Connection.lifecycle_days,
-    ("lifecycle_week", "week", "active, new, returning, resurrecting, dormant"): Connection.lifecycle_weeks,
-    ("absence_factor_month", "month", "absence_factor, contributors, contributions"): Connection.absence_months,
-    ("retention_week", "cohort_by, cohort_week, week", "members, retained, retained_or_after"): Connection.retention,
-}
-
-
-def test_thirteen_years_of_a_forum_equal_the_oracle(warehouse: Warehouse) -> None:
-    events = TRACES["stackexchange_bicycles_meta"].events(DATA)
-    facts = [event for event in events if event.get("actor_kind", "human") == "human"]
-    oracle = Connection(facts, ENDS.date())
-    for (view, keys, values), expect in BY_DAY.items():
-        expected = {
-            key if isinstance(key, tuple) else (key,): tuple(numbers) for key, numbers in expect(oracle).items()
-        }
-        rows = warehouse.rows(f"SELECT {keys}, {values} FROM {{db}}.{view} WHERE community_id = 'bicycles-meta'")
-        width = keys.count(",") + 1
-        assert expected == {row[:width]: row[width:] for row in rows}, view
-        assert len(expected) == len(rows), view

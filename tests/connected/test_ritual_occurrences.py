@@ -75,15 +75,6 @@ def stored(lab: Lab) -> dict[tuple[str, str, date], oracle.Occurrence]:
     return {row[:3]: oracle.Occurrence(*row[3:8]) for row in rows}
 
 
-def test_occurrences_are_those_of_the_plain_fold(club: Lab) -> None:
-    declared = {"reading": oracle.Declared(lambda day: day.weekday() == 1, "ann")}
-    expected = oracle.occurrences(history(), declared, TODAY, SHANGHAI)
-    actual = stored(club)
-    assert expected == actual
-    assert {"declared", "named", "inferred"} == {source for source, _, _ in actual}
-    assert {"Friday 20:00", "Tuesday 07:00"} <= {ritual for source, ritual, _ in actual if source == "inferred"}
-
-
 def test_turnout_and_habits_of_a_declared_ritual_by_hand(club: Lab) -> None:
     reading = {day: numbers for (source, _, day), numbers in stored(club).items() if source == "declared"}
     assert [date(2024, 1, 2) + timedelta(weeks=n) for n in range(12)][:11] == sorted(reading)[:11]
@@ -105,22 +96,6 @@ def test_how_much_a_ritual_hangs_on_its_host(club: Lab) -> None:
         "attendees_without_main FROM {db}.ritual_hosts WHERE community_id = 'club' AND source = 'declared'"
     )
     assert (10, 1, "ann", 1.0, 1, pytest.approx((6 * 5 + 4 * 2) / 10), None) == reading
-    hosted: dict[str, list[int]] = {}
-    for (_source, ritual, _), numbers in stored(club).items():
-        if ritual == "walk" and numbers.attendees:
-            hosted.setdefault(numbers.host_id, []).append(numbers.attendees)
-    main = min(hosted, key=lambda host: (-len(hosted[host]), host))
-    total = sum(map(len, hosted.values()))
-    counts = sorted(map(len, hosted.values()), reverse=True)
-    absence = next(k for k in range(1, 10) if 2 * sum(counts[:k]) >= total)
-    others = [heads for host, all_heads in hosted.items() if host != main for heads in all_heads]
-    [walk] = club.warehouse.rows(
-        "SELECT occurrences, hosts, main_host, host_dependence, absence_factor, attendees_with_main, "
-        "attendees_without_main FROM {db}.ritual_hosts WHERE community_id = 'club' AND ritual = 'walk'"
-    )
-    with_main, without = sum(hosted[main]) / len(hosted[main]), sum(others) / len(others)
-    share = len(hosted[main]) / total
-    assert (total, len(hosted), main, share, absence, with_main, without) == pytest.approx(walk)
 
 
 def test_a_host_of_exactly_half_is_enough(lab: Lab) -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from itertools import count
 from zoneinfo import ZoneInfo
 
 import pytest
-from folds import in_world
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from oracle import Event, event_time
-from oracles.streaks import Streak, Streaks, ritual_streaks, streaks, week_streaks
+from oracles.streaks import Streak, Streaks, streaks
 from pipeline import Lab, Log
 
 pytestmark = pytest.mark.connected
@@ -147,83 +144,6 @@ def test_the_night_is_that_of_the_community(lab: Lab) -> None:
     publish(lab, days(community, "bo", 1, 3, hour=20))
     assert [january(2, 4, 2, 1, alive=True)] == shown(lab, where)[community, "bo"]
     assert expected == shown(lab, where)[community, "ann"]
-
-
-lives = st.lists(
-    st.tuples(
-        st.sampled_from(["ann", "bo", "曹"]),
-        st.integers(0, 60),  # first day of a spell
-        st.integers(1, 20),  # its days
-        st.integers(1, 3),  # every so many days
-        st.sampled_from([0, 2, 3, 12, 23]),  # hour
-    ),
-    min_size=1,
-    max_size=8,
-)
-free = st.sets(st.integers(0, 80).map(lambda n: date(2025, 12, 1) + timedelta(days=n)), max_size=6)
-
-
-@settings(
-    max_examples=8,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-@given(spells=lives, grace=st.integers(0, 4), freeze=st.integers(0, 3), holidays=free)
-def test_generated_lives_have_the_streaks_of_the_oracle(
-    lab: Lab, spells: list[tuple[str, int, int, int, int]], grace: int, freeze: int, holidays: set[date]
-) -> None:
-    world = lab.world()
-    community = f"{world}c"
-    rules(lab, community, grace=grace, freeze=freeze, holidays=sorted(holidays))
-    events = publish(
-        lab,
-        [
-            message(community, member, datetime(2025, 12, 1, hour, 59, tzinfo=UTC) + timedelta(days=first + n))
-            for member, first, length, every, hour in spells
-            for n in range(0, length, every)
-        ],
-    )
-    today = {community: max(event_time(event).date() for event in events)}
-    assert streaks(events, today, grace, freeze, holidays) == shown(lab, in_world(world))
-    assert week_streaks(events, today, grace, holidays) == shown(lab, in_world(world), "week")
-
-
-comings = st.lists(
-    st.tuples(st.sampled_from(["晨读", "tea"]), st.sampled_from(["ann", "bo", "曹"]), st.integers(0, 12)),
-    min_size=1,
-    max_size=40,
-)
-
-
-@settings(
-    max_examples=6,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-@given(comings=comings, holidays=free)
-def test_streaks_at_rituals_are_those_of_the_oracle(
-    lab: Lab, comings: list[tuple[str, str, int]], holidays: set[date]
-) -> None:
-    world = lab.world()
-    community = f"{world}c"
-    rules(lab, community, holidays=sorted(holidays))
-    attended = [(ritual, member, date(2025, 12, 1) + timedelta(days=n)) for ritual, member, n in comings]
-    publish(
-        lab,
-        [
-            message(community, member, datetime(day.year, day.month, day.day, 8, tzinfo=UTC))
-            | {"type": "check_in", "ritual": ritual}
-            for ritual, member, day in attended
-        ],
-    )
-    expected = ritual_streaks(attended, max(day for *_, day in attended), holidays)
-    found: dict[tuple[str, str], list[Streak]] = {}
-    for ritual, member, first, last, occurrences, alive in lab.warehouse.rows(
-        "SELECT ritual, member_id, first_day, last_day, occurrences, alive FROM {db}.streaks_ritual "
-        f"WHERE {in_world(world)} ORDER BY ritual, member_id, first_day"
-    ):
-        found.setdefault((ritual, member), []).append(Streak(first, last, occurrences, 0, bool(alive)))
-    assert expected == found
 
 
 def test_an_occurrence_on_a_holiday_may_be_missed_and_no_other(lab: Lab) -> None:

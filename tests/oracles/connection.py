@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import pairwise
 from math import exp, log
 from statistics import fmean, pstdev
@@ -66,6 +66,7 @@ class Absence(NamedTuple):
     absence_factor: int
     contributors: int
     contributions: int
+    largest_share: float | None
 
 
 class Breadth(NamedTuple):
@@ -86,17 +87,22 @@ class AtRisk(NamedTuple):
     engaged_events: int
     last_at: datetime
     silent_days: int
+    last_platform: str
+
+
+class Bursts(NamedTuple):
+    """Times between events, in seconds; the deviation from two of them on."""
+
+    gaps: int
+    mean_gap_s: float | None
+    deviation_s: float | None
+    burstiness: float | None
 
 
 def instant(fact: Fact) -> datetime:
     """When a fact happened, UTC, cut off to the millisecond."""
     at = datetime.fromisoformat(fact["occurred_at"]).astimezone(UTC)
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
-
-
-def same_month(one: date, other: date) -> bool:
-    """True for two days of one month."""
-    return (one.year, one.month) == (other.year, other.month)
 
 
 def monday(day: date) -> date:
@@ -112,6 +118,8 @@ class Connection:
     today: date
     time_of: Callable[[Fact], datetime] = instant
     local: Callable[[datetime], datetime] = lambda at: at
+    since: date | None = None
+    """First day of its life, when it says so."""
 
     def day_of(self, fact: Fact) -> date:
         """Local date."""
@@ -126,9 +134,17 @@ class Connection:
         """Each fact with its local date."""
         return [(self.day_of(fact), fact) for fact in self.facts]
 
-    def days(self) -> list[date]:
+    @cached_property
+    def of_member(self) -> dict[str, list[Fact]]:
+        """Facts of each member."""
+        found: dict[str, list[Fact]] = defaultdict(list)
+        for fact in self.facts:
+            found[fact["member_id"]].append(fact)
+        return found
+
+    def days(self, since: date | None = None) -> list[date]:
         """Every day from the first on which anybody was there to today, or the last such day if that is later."""
-        seen = [day for day, _ in self.dated]
+        seen = [day for day, _ in self.dated] + [day for day in [since] if day and day <= self.today]
         if not seen:
             return []
         first, last = min(seen), max(max(seen), self.today)
@@ -151,14 +167,14 @@ class Connection:
         return found
 
     def presence(self) -> dict[date, Presence]:
-        """Day -> nested members, and events."""
+        """Day -> nested members, and events; from the first day of its life on."""
         there, engaged, giving = self.who(None), self.who(TAKING_PART), self.who(GIVING)
         events = Counter(day for day, _ in self.dated)
         return {
             day: Presence(
                 len(there.get(day, ())), len(engaged.get(day, ())), len(giving.get(day, ())), events.get(day, 0)
             )
-            for day in self.days()
+            for day in self.days(self.since)
         }
 
     def active(self) -> dict[date, Active]:
@@ -213,41 +229,42 @@ class Connection:
             found |= {(length, n): many[n] for n in range(1, length + 1)}
         return found if any(found.values()) else {}
 
-    def contributions(self, chosen: Callable[[date], bool]) -> Absence:
-        """Of the contributions on chosen days."""
-        who = Counter(fact["member_id"] for day, fact in self.dated if fact["type"] in GIVING and chosen(day))
-        return Absence(absence_factor(who), len(who), sum(who.values()))
+    def contributions(self, first: date, last: date) -> Absence:
+        """Of the contributions from one day to another."""
+        who = Counter(fact["member_id"] for day, fact in self.dated if first <= day <= last and fact["type"] in GIVING)
+        total = sum(who.values())
+        return Absence(absence_factor(who), len(who), total, max(who.values()) / total if total else None)
 
     def absence(self, today: date, length: int) -> Absence:
         """Of the last days."""
-        return self.contributions(lambda day: 0 <= (today - day).days < length)
+        return self.contributions(today - (length - 1) * DAY, today)
 
     def absence_months(self) -> dict[date, Absence]:
         """First day of the month -> of the month."""
         months = {day.replace(day=1) for day in self.days()}
-        return {month: self.contributions(partial(same_month, month)) for month in months}
+        return {month: self.contributions(month, (month + 31 * DAY).replace(day=1) - DAY) for month in months}
 
     def at_risk(self, today: date) -> list[AtRisk]:
         """Twenty messages or more in 90 days, then nothing on 30: most messages first."""
         found = []
-        for member in {fact["member_id"] for fact in self.facts}:
-            own = [fact for fact in self.facts if fact["member_id"] == member and fact["type"] in TAKING_PART]
-            ages = {id(fact): (today - self.day_of(fact)).days for fact in own}
-            if any(0 <= age < 30 for age in ages.values()):
+        for member, facts in self.of_member.items():
+            own = [(fact, (today - self.day_of(fact)).days) for fact in facts if fact["type"] in TAKING_PART]
+            before = [(fact, age) for fact, age in own if 0 <= age < 120]
+            messages = sum(fact["type"] == "message" for fact, _ in before)
+            if messages < 20 or any(age < 30 for _, age in before):
                 continue
-            before = [fact for fact in own if 30 <= ages[id(fact)] < 120]
-            messages = sum(fact["type"] == "message" for fact in before)
-            if messages >= 20:
-                found.append(
-                    AtRisk(
-                        member,
-                        messages,
-                        len({self.day_of(fact) for fact in before}),
-                        len(before),
-                        max(map(self.time_of, before)),
-                        min(ages[id(fact)] for fact in before),
-                    )
+            last = max(self.time_of(fact) for fact, _ in before)
+            found.append(
+                AtRisk(
+                    member,
+                    messages,
+                    len({age for _, age in before}),
+                    len(before),
+                    last,
+                    min(age for _, age in before),
+                    max(fact["platform"] for fact, _ in before if self.time_of(fact) == last),
                 )
+            )
         return sorted(found, key=lambda one: (-one.messages, -one.last_at.timestamp(), one.member_id))
 
     def segments(self, at: datetime, length: int) -> Counter[tuple[str, str, str]]:
@@ -261,8 +278,8 @@ class Connection:
         def said(member: str, what: str) -> str:
             told = [
                 (self.time_of(fact), fact[what])
-                for fact in self.facts
-                if (fact["type"], fact["member_id"]) == ("membership", member)
+                for fact in self.of_member[member]
+                if fact["type"] == "membership"
                 if fact["action"] != "invite" and fact.get(what) and self.time_of(fact) <= at
             ]
             return max(told, default=(at, ""))[1]
@@ -280,24 +297,20 @@ class Connection:
             return None
         return Breadth(effective_number(parts.values()), max(parts.values()) / members, len(parts), members)
 
-    def burstiness(self, at: datetime, length: timedelta, member: str = "") -> tuple[int, float | None] | None:
-        """Number of gaps between engaged events of (at - length, at], of one member or all, and their burstiness.
-
-        None when there is no event at all.
-        """
+    def burstiness(self, at: datetime, length: timedelta, member: str = "") -> Bursts | None:
+        """Of the times between engaged events of (at - length, at], of one member or all; None without any event."""
         times = sorted(
             self.time_of(fact)
-            for fact in self.facts
+            for fact in (self.of_member[member] if member else self.facts)
             if fact["type"] in TAKING_PART and at - length < self.time_of(fact) <= at
-            if member in ("", fact["member_id"])
         )
         gaps = [(after - before).total_seconds() for before, after in pairwise(times)]
-        if not times:
-            return None
-        if len(gaps) < 2 or not any(gaps):
-            return len(gaps), None
+        if not gaps:
+            return Bursts(0, None, None, None) if times else None
+        if len(gaps) < 2:
+            return Bursts(1, gaps[0], None, None)
         mean, deviation = fmean(gaps), pstdev(gaps)
-        return len(gaps), (deviation - mean) / (deviation + mean)
+        return Bursts(len(gaps), mean, deviation, (deviation - mean) / (deviation + mean) if any(gaps) else None)
 
 
 def lifecycle(active: dict[date, set[str]], grid: Iterable[date]) -> dict[date, Lifecycle]:

@@ -6,7 +6,7 @@ It imports nothing of the project. Facts are contract dicts, corrected; whoever 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
 from itertools import accumulate
@@ -182,16 +182,21 @@ Move = tuple[str, date, str, str]
 """Community, Monday of the week, level at the end of the week before (empty: none), level at its end."""
 
 
-def flow(ladders: Mapping[Member, Sequence[Stay]], today: Mapping[str, date]) -> Counter[Move]:
-    """Members by the level they ended the week before on and the one they ended it on; complete weeks only."""
-    moves: Counter[Move] = Counter()
-    for (community, _), stays in ladders.items():
+def weeks(ladders: Mapping[Member, Sequence[Stay]], today: Mapping[str, date]) -> Iterator[tuple[str, Move]]:
+    """Each member's level at the end of a week and of the one before; complete weeks only, from the first stay on."""
+    for (community, member), stays in ladders.items():
+        before: Stay | None = None
         sunday = stays[0].since + (7 - stays[0].since.isoweekday()) * DAY
         while sunday < today[community]:
-            before, after = level_on(stays, sunday - 7 * DAY), level_on(stays, sunday)
+            after = level_on(stays, sunday)
             assert after is not None
-            moves[community, sunday - 6 * DAY, before.level if before else "", after.level] += 1
-            sunday += 7 * DAY
+            yield member, (community, sunday - 6 * DAY, before.level if before else "", after.level)
+            before, sunday = after, sunday + 7 * DAY
+
+
+def flow(ladders: Mapping[Member, Sequence[Stay]], today: Mapping[str, date]) -> Counter[Move]:
+    """Members by the level they ended the week before on and the one they ended it on."""
+    moves = Counter(move for _, move in weeks(ladders, today))
     return Counter({move: n for move, n in moves.items() if move[2:] != ("away", "away")})
 
 
@@ -207,9 +212,9 @@ def gravity(moves: Mapping[Move, int], steps: Sequence[Step] = STEPS) -> dict[tu
 
 def steps_of(
     moves: Mapping[Move, int], steps: Sequence[Step] = STEPS
-) -> dict[tuple[str, date, str], tuple[int, int, int, int, Fraction | None, bool]]:
-    """(community, week, level) -> members that began the week on it, those that went up, held it, went down, the share
-    of ups over twelve weeks (None for the highest level and where nobody was), and whether it is the lowest of these.
+) -> dict[tuple[str, date, str], tuple[int, int, int, int, int, int, Fraction | None, bool]]:
+    """(community, week, level) -> members that began the week on it, those that went up, held it, went down; the first
+    two over twelve weeks, their share (None for the highest level and where nobody was), and whether it is the lowest.
     """
     rank = {"": -1, "away": 0, **{step.level: n for n, step in enumerate(steps, start=1)}}
     found = {}
@@ -227,7 +232,7 @@ def steps_of(
             ]
             everybody, up = sum(of_level.values()), sum(n for (_, by), n in of_level.items() if by > 0)
             share = None if level == steps[-1].level or not everybody else Fraction(up, everybody)
-            shares[level] = (sum(now), *now, share)
+            shares[level] = (sum(now), now[0], now[1], now[2], everybody, up, share)
         lowest = min((share for *_, share in shares.values() if share is not None), default=None)
         for level, numbers in shares.items():
             found[community, week, level] = (*numbers, numbers[-1] is not None and numbers[-1] == lowest)

@@ -7,10 +7,13 @@ profile leads one to expect is worked out from the other dates directly.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from functools import cache
 from typing import Any, NamedTuple
+
+from oracle import ENGAGED, bucket, event_time, local_hour
 
 Event = dict[str, Any]
 Attendance = dict[tuple[date, int], set[str]]
@@ -39,7 +42,7 @@ def attendance(facts: Iterable[Event], zone: tzinfo = UTC) -> Attendance:
     there: Attendance = defaultdict(set)
     for fact in facts:
         if fact["type"] in ("message", "check_in") and fact.get("actor_kind", "human") == "human":
-            at = datetime.fromisoformat(fact["occurred_at"]).astimezone(zone)
+            at = local_hour(fact, zone)
             there[at.date(), at.hour].add(fact["member_id"])
     return there
 
@@ -63,6 +66,7 @@ def inferred(there: Attendance, until: date | None = None) -> dict[tuple[date, s
     """(month, ritual) -> what the months up to its end let infer; the last window ends after the day `until`."""
     if not there:
         return {}
+    heads = Counter({hour: len(members) for hour, members in there.items()})
     first, last = min(day for day, _ in there), max(day for day, _ in there)
     last = max(last, until or last)
     found: dict[tuple[date, str], Inferred] = {}
@@ -72,16 +76,16 @@ def inferred(there: Attendance, until: date | None = None) -> dict[tuple[date, s
         for cadence, span in MONTHS.items():
             start = max(first, month_after(month, 1 - span))
             days = [start + timedelta(days=n) for n in range((end - start).days)]
-            for name, ritual in of_window(there, days, cadence):
+            for name, ritual in of_window(heads, days, cadence):
                 found[month, name] = ritual
         month = month_after(month)
     return found
 
 
-def of_window(there: Attendance, days: list[date], cadence: str) -> Iterator[tuple[str, Inferred]]:
+def of_window(heads: Counter[tuple[date, int]], days: list[date], cadence: str) -> Iterator[tuple[str, Inferred]]:
     """Rituals of one cadence in the consecutive `days`, by name."""
-    heads = {(day, hour): len(there.get((day, hour), ())) for day in days for hour in range(24)}
-    if not any(heads.values()):
+    gatherings = {(day, hour) for day in days for hour in range(24) if heads[day, hour] >= 3}
+    if len(gatherings) < 4:
         return
     by_hour = [sum(heads[day, hour] for day in days) for hour in range(24)]
     everything = sum(by_hour)
@@ -93,9 +97,9 @@ def of_window(there: Attendance, days: list[date], cadence: str) -> Iterator[tup
             continue
         passed: dict[int, tuple[int, int, int, float, float]] = {}
         for hour in range(24):
-            counts = [heads[day, hour] for day in dates]
-            if sum(count >= 3 for count in counts) < 4:
+            if sum((day, hour) in gatherings for day in dates) < 4:
                 continue
+            counts = [heads[day, hour] for day in dates]
             usual = expectation(heads, days, dates, hour, cadence, by_hour, everything)
             usual = max(usual, 1 / len(dates))
             needed = max(3, round(3 * usual, 6))
@@ -125,7 +129,7 @@ def together(passed: dict[int, tuple[int, int, int, float, float]], name: str) -
 
 
 def expectation(
-    heads: dict[tuple[date, int], int],
+    heads: Counter[tuple[date, int]],
     days: list[date],
     dates: list[date],
     hour: int,
@@ -176,53 +180,121 @@ class Declared(NamedTuple):
     host_id: str
 
 
+Roll = dict[tuple[str, str], dict[date, dict[str, datetime]]]
+"""(source, ritual) -> local day -> member -> first arrival, UTC."""
+
+
+def roll(facts: Iterable[Event], rituals: Iterable[tuple[date, str, Inferred]], zone: tzinfo = UTC) -> Roll:
+    """Who came to what check-ins name, and to what was inferred of the month; humans only."""
+    arrivals: Roll = defaultdict(lambda: defaultdict(dict))
+    of_month: dict[date, list[tuple[str, Inferred]]] = defaultdict(list)
+    for month, name, ritual in rituals:
+        of_month[month].append((name, ritual))
+
+    def came(source: str, name: str, day: date, fact: Event) -> None:
+        there, at = arrivals[source, name][day], event_time(fact)
+        there[fact["member_id"]] = min(at, there.get(fact["member_id"], at))
+
+    # Who checks in twice in one hour came once: on the day of the first, should midnight be in between.
+    first: dict[tuple[str, str, datetime], Event] = {}
+    for fact in sorted(facts, key=event_time):
+        if fact["type"] not in ("message", "check_in") or fact.get("actor_kind", "human") != "human":
+            continue
+        if fact.get("ritual"):
+            first.setdefault((fact["ritual"], fact["member_id"], bucket(event_time(fact), "hour")), fact)
+        hour = local_hour(fact, zone)
+        for name, ritual in of_month[hour.date().replace(day=1)]:
+            if ritual.from_hour <= hour.hour < ritual.from_hour + ritual.hours and due_by_name(name, hour.date()):
+                came("inferred", name, hour.date(), fact)
+    for (name, _, _), fact in first.items():
+        came("named", name, event_time(fact).astimezone(zone).date(), fact)
+    return arrivals
+
+
 def occurrences(
-    facts: list[Event], declared: dict[str, Declared], today: date, zone: tzinfo = UTC
+    facts: list[Event],
+    declared: Mapping[str, Declared],
+    rituals: Mapping[tuple[date, str], Inferred],
+    today: date,
+    zone: tzinfo = UTC,
 ) -> dict[tuple[str, str, date], Occurrence]:
-    """(source, ritual, local day) -> who came, of all facts of one community."""
-    humans = [fact for fact in facts if fact.get("actor_kind", "human") == "human"]
-    arrivals: dict[tuple[str, str], dict[date, dict[str, datetime]]] = defaultdict(lambda: defaultdict(dict))
+    """(source, ritual, local day) -> who came, of all facts of one community; `rituals` were inferred of it."""
     engaged: dict[date, set[str]] = defaultdict(set)
-    rituals = inferred(attendance(facts, zone), today)
-    for fact in humans:
-        at = datetime.fromisoformat(fact["occurred_at"]).astimezone(zone)
-        if fact["type"] in ("message", "reaction", "check_in", "order", "review"):
-            engaged[at.date()].add(fact["member_id"])
-        named = [("named", fact["ritual"])] if fact.get("ritual") else []
-        if fact["type"] in ("message", "check_in"):
-            named += [
-                ("inferred", name)
-                for (month, name), ritual in rituals.items()
-                if month == at.date().replace(day=1)
-                and due_by_name(name, at.date())
-                and ritual.from_hour <= at.hour < ritual.from_hour + ritual.hours
-            ]
-        for ritual in named:
-            there = arrivals[ritual][at.date()]
-            there[fact["member_id"]] = min(at, there.get(fact["member_id"], at))
+    for fact in facts:
+        if fact["type"] in ENGAGED and fact.get("actor_kind", "human") == "human":
+            engaged[event_time(fact).astimezone(zone).date()].add(fact["member_id"])
     found: dict[tuple[str, str, date], Occurrence] = {}
-    for (source, name), days in arrivals.items():
+
+    @cache
+    def eligible(day: date) -> int:
+        return len(set().union(*(engaged.get(day - timedelta(days=n), set()) for n in range(28))))
+
+    for (source, name), days in roll(facts, [(*key, each) for key, each in rituals.items()], zone).items():
         said = declared.get(name) if source == "named" else None
         latest: list[set[str]] = []
-        for day in sorted(days):
+        for number, day in enumerate(sorted(days), start=1):
             latest = [*latest, set(days[day])][-4:]
             everybody = set().union(*latest)
             often = [member for member in everybody if sum(member in group for group in latest) >= 3]
             opener = min(days[day], key=lambda member: (days[day][member], member))
-            ready = len([other for other in days if other <= day]) >= 4
             found["declared" if said else source, name, day] = Occurrence(
                 len(days[day]),
-                len(set().union(*(engaged[day - timedelta(days=n)] for n in range(28)))),
-                len(often) if ready else None,
-                len(often) / len(everybody) if ready else None,
+                eligible(day),
+                len(often) if number >= 4 else None,
+                len(often) / len(everybody) if number >= 4 else None,
                 said.host_id if said and said.host_id else opener,
             )
         for day in (min(days) + timedelta(days=n) for n in range((today - min(days)).days)):
             missed = said.due(day) if said else source == "inferred" and (day.replace(day=1), name) in rituals
             if missed and day not in days and (said or due_by_name(name, day)):
-                eligible = len(set().union(*(engaged[day - timedelta(days=n)] for n in range(28))))
-                found["declared" if said else source, name, day] = Occurrence(0, eligible, None, None, "")
+                found["declared" if said else source, name, day] = Occurrence(0, eligible(day), None, None, "")
     return found
+
+
+class Hosts(NamedTuple):
+    """On whom a ritual hangs, over its last 26 occurrences that anybody came to."""
+
+    since: date
+    until: date
+    occurrences: int
+    hosts: int
+    main_host: str
+    hosted_by_main: int
+    host_dependence: float
+    absence_factor: int
+    attendees_with_main: float
+    attendees_without_main: float | None
+
+
+def hosts(found: Mapping[tuple[str, str, date], Occurrence]) -> dict[tuple[str, str], Hosts]:
+    """(source, ritual) -> its hosts."""
+    result = {}
+    for ritual in {key[:2] for key in found}:
+        held = {day: each for (*name, day), each in found.items() if tuple(name) == ritual and each.attendees}
+        if not held:
+            continue
+        days = sorted(held)[-26:]
+        heads: dict[str, list[int]] = defaultdict(list)
+        for day in days:
+            heads[held[day].host_id].append(held[day].attendees)
+        ranked = sorted(heads, key=lambda host: (-len(heads[host]), host))
+        main, others = heads[ranked[0]], [count for host in ranked[1:] for count in heads[host]]
+        needed = next(
+            n for n in range(1, len(ranked) + 1) if 2 * sum(len(heads[host]) for host in ranked[:n]) >= len(days)
+        )
+        result[ritual] = Hosts(
+            days[0],
+            days[-1],
+            len(days),
+            len(heads),
+            ranked[0],
+            len(main),
+            len(main) / len(days),
+            needed,
+            sum(main) / len(main),
+            sum(others) / len(others) if others else None,
+        )
+    return result
 
 
 def due_by_name(name: str, day: date) -> bool:

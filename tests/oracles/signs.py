@@ -10,7 +10,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 Event = dict[str, Any]
@@ -26,6 +26,7 @@ THANKS = ["thanks", "thank you", "thx", "谢谢", "感谢", "多谢", "谢了"]
 BOUGHT = ("placed", "deposit_paid", "paid", "fulfilled")
 
 
+@cache
 def unspaced(character: str) -> bool:
     """Whether its script is written without spaces."""
     name = unicodedata.name(character, "")
@@ -56,6 +57,8 @@ def speaks_of(text: str, term: str) -> bool:
         return False
     if any(map(unspaced, term)):
         return " ".join(wanted) in " ".join(heard)
+    if wanted[0] not in heard:
+        return False
     return any(heard[n : n + len(wanted)] == wanted for n in range(len(heard)))
 
 

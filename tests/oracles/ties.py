@@ -10,7 +10,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from itertools import permutations
+from itertools import accumulate, permutations
 from typing import Any, NamedTuple
 
 Fact = dict[str, Any]
@@ -180,6 +180,9 @@ class Reach(NamedTuple):
     reach: float
 
 
+NOBODY = Reach(0, 0, 0.0, 0.0, 0.0)
+
+
 def reach(found: dict[Pair, Tie]) -> dict[tuple[str, str], Reach]:
     members = {(community, end) for community, one, other in found for end in (one, other)}
     result = {}
@@ -199,6 +202,8 @@ class Network(NamedTuple):
     density: float | None
     reciprocity: float | None
     absence_factor: int
+    strongest: list[float]
+    """Reach of the strongest member, of the two strongest, and so on to all."""
 
 
 def network(facts: Collection[Fact], at: datetime, time_of: TimeOf, zone_of: ZoneOf = utc) -> dict[str, Network]:
@@ -222,7 +227,7 @@ def network(facts: Collection[Fact], at: datetime, time_of: TimeOf, zone_of: Zon
         pairs = len({frozenset(pair) for pair in directed})
         possible = len(members) * (len(members) - 1) / 2
         both = sum((other, one) in acted for one, other in acted)
-        strongest = sorted((each.reach for (c, _), each in reaches.items() if c == community), reverse=True)
+        strongest = sorted((reaches.get((community, member), NOBODY).reach for member in members), reverse=True)
         needed, so_far, total = 0, 0.0, sum(strongest)
         while total and so_far < total / 2 - 1e-9:
             so_far += strongest[needed]
@@ -233,6 +238,7 @@ def network(facts: Collection[Fact], at: datetime, time_of: TimeOf, zone_of: Zon
             pairs / possible if possible else None,
             both / len(acted) if acted else None,
             needed,
+            list(accumulate(strongest)),
         )
     return result
 
