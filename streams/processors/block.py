@@ -6,9 +6,9 @@ Every record of a batch ends in exactly one place: a fact or a dead letter.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -49,12 +49,30 @@ class Batch:
         """Bytes of all values."""
         return sum(len(record.value) for record in self.records if record.value)
 
+    @property
+    def receipt(self) -> Receipt:
+        """What to keep of it; a batch is never empty."""
+        first, last = self.records[0], self.records[-1]
+        return Receipt((self.topic, self.partition), len(self.records), first.timestamp, last.offset + 1, self.token)
+
+
+class Receipt(NamedTuple):
+    """What is kept of a batch once its records are decoded: what to count, and what to acknowledge in the end."""
+
+    partition: tuple[str, int]
+    """Topic and number."""
+    records: int
+    received_ms: int
+    """Kafka timestamp of the first record."""
+    next_offset: int
+    token: Any
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """One batch, decoded: its facts, the times of its events (epoch ms), and what was rejected."""
 
-    batch: Batch
+    receipt: Receipt
     facts: pa.Table | None
     event_ms: Int64s
     dead_letters: list[DeadLetter]
@@ -65,6 +83,7 @@ class Block:
     """What one write stores, publishes and acknowledges."""
 
     decoded: list[Decoded]
+    """In the order of the rows; their own facts are in those of the block."""
     facts: pa.Table | None
     dead_letters: list[DeadLetter]
     minutes: dict[str, set[int]]
@@ -77,12 +96,12 @@ class Block:
     @property
     def records(self) -> int:
         """Records behind this block."""
-        return sum(len(decoded.batch.records) for decoded in self.decoded)
+        return sum(part.receipt.records for part in self.decoded)
 
     @property
     def oldest_received_ms(self) -> int:
         """Kafka timestamp of the oldest record, 0 when there is none."""
-        return min((decoded.batch.records[0].timestamp for decoded in self.decoded if decoded.batch.records), default=0)
+        return min((part.receipt.received_ms for part in self.decoded), default=0)
 
 
 class BatchDecoder:
@@ -120,7 +139,7 @@ class BatchDecoder:
             occurred, received, ahead = occurred[keep], received[keep], ahead[keep]
         dead = [letter_of(records[index], rejected[index]) for index in sorted(rejected)]
         if not valid:
-            return Decoded(batch, None, occurred, dead)
+            return Decoded(batch.receipt, None, occurred, dead)
         stamps = Stamps(
             batch.topic,
             batch.partition,
@@ -130,7 +149,8 @@ class BatchDecoder:
             ahead > future_ms,
             [content_of(records[index]) for index in valid],
         )
-        return Decoded(batch, fact_table(family, [events[index] for index in valid], stamps), stamps.event_ms, dead)
+        facts = fact_table(family, [events[index] for index in valid], stamps)
+        return Decoded(batch.receipt, facts, stamps.event_ms, dead)
 
 
 def content_of(record: Record) -> bytes:
@@ -170,4 +190,5 @@ def assemble(decoded: Sequence[Decoded]) -> Block:
     tables = [part.facts for part in decoded if part.facts is not None]
     facts = united(tables) if tables else None
     letters = [letter for part in decoded for letter in part.dead_letters]
-    return Block(list(decoded), facts, letters, minutes_of(facts) if facts is not None else {})
+    parts = [replace(part, facts=None) for part in decoded]
+    return Block(parts, facts, letters, minutes_of(facts) if facts is not None else {})

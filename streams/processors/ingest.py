@@ -131,7 +131,7 @@ class Ingest:
         """Stop a partition when most of what it brings is rejected: this batch is neither written nor acknowledged."""
         limits = self.settings.ingest
         breaker = self.breakers.setdefault(partition, RejectBreaker(limits.max_reject_ratio, limits.reject_window))
-        if not breaker.observe(len(part.batch.records), len(part.dead_letters)):
+        if not breaker.observe(part.receipt.records, len(part.dead_letters)):
             return False
         first = part.dead_letters[0] if part.dead_letters else None
         why = (
@@ -208,13 +208,12 @@ class Ingest:
         count_outcomes(block, stored)
         now = time.monotonic()
         for part in block.decoded:
-            batch = part.batch
-            if self.is_current(batch.token):
-                await self.acknowledge(batch.token)
-                partition = (batch.topic, batch.partition)
+            receipt = part.receipt
+            if self.is_current(receipt.token):
+                await self.acknowledge(receipt.token)
                 # Here and not when it was decoded: the watermark speaks of what is stored.
-                self.progress.observe_events(partition, part.event_ms)
-                self.progress.stored(partition, batch.records[-1].offset + 1, now)
+                self.progress.observe_events(receipt.partition, part.event_ms)
+                self.progress.stored(receipt.partition, receipt.next_offset, now)
 
     async def write_progress(self) -> None:
         """Write the positions that changed, about once a second."""
@@ -231,10 +230,10 @@ def count_outcomes(block: Block, stored: Stored | None) -> None:
     """Each record of a settled block is stored, duplicate or rejected."""
     row = 0
     for part in block.decoded:
-        topic = part.batch.topic
-        metrics.RECORDS_CONSUMED.labels(topic).inc(len(part.batch.records))
-        if part.facts is not None and stored is not None:
-            rows = part.facts.num_rows
+        topic, _ = part.receipt.partition
+        metrics.RECORDS_CONSUMED.labels(topic).inc(part.receipt.records)
+        rows = len(part.event_ms)
+        if stored is not None:
             new = int(stored.new[row : row + rows].sum())
             row += rows
             metrics.RECORDS.labels(topic, "stored").inc(new)

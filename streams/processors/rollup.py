@@ -26,7 +26,7 @@ from streams.aggregates.local import LocalTime
 from streams.clickhouse import Warehouse
 from streams.communities.settings import Part
 from streams.processors import invalidations
-from streams.processors.block import Batch
+from streams.processors.block import Batch, Receipt
 from streams.processors.corrections import restate_corrections
 from streams.processors.progress import Progress
 from streams.processors.recompute import VersionClock, every_bucket, recompute
@@ -64,7 +64,7 @@ class Stage:
     """Community -> parts of its settings that changed."""
     corrections: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Community -> ids of corrections that came, changed or went: only the first grain has any."""
-    waiting: list[Batch] = field(default_factory=list)
+    waiting: list[Receipt] = field(default_factory=list)
     since: float | None = None
     oldest_received_ms: int = 0
     busy: bool = False
@@ -75,7 +75,7 @@ class Stage:
         self,
         dirty: Mapping[str, ArrayLike],
         replaced: Mapping[str, ArrayLike],
-        batches: Sequence[Batch],
+        batches: Sequence[Receipt],
         now: float,
         received_ms: int = 0,
     ) -> None:
@@ -171,7 +171,7 @@ class Rollup:
             if invalidation.received_at:
                 oldest = min(oldest or invalidation.received_at, invalidation.received_at)
         self.last_offer = time.monotonic()
-        self.stages[0].add(touched, replaced, [batch], self.last_offer, oldest)
+        self.stages[0].add(touched, replaced, [batch.receipt], self.last_offer, oldest)
         self.stages[0].wake.set()
 
     async def run(self) -> None:
@@ -232,7 +232,7 @@ class Rollup:
             metrics.QUERYABLE_LATENCY_SECONDS.observe(max(0.0, time.time() - taken.oldest_received_ms / 1000))
         now = time.monotonic()
         for batch in taken.waiting:
-            self.progress.moved((batch.topic, batch.partition), now)
+            self.progress.moved(batch.partition, now)
         last = len(self.stages) - 1
         if index == 0:
             # What is deferred keeps minutes. The batches follow through the grains, and are acknowledged after both.
@@ -246,7 +246,7 @@ class Rollup:
         for batch in taken.waiting:
             if self.is_current(batch.token):
                 await self.acknowledge(batch.token)
-                self.progress.stored((batch.topic, batch.partition), batch.records[-1].offset + 1, now)
+                self.progress.stored(batch.partition, batch.next_offset, now)
 
     def naming(self, stage: Stage) -> dict[str, set[int]]:
         """Minutes whose ties depend on events of the minutes of a stage."""

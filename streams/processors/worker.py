@@ -14,7 +14,7 @@ import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import faust
 import msgspec
@@ -164,6 +164,14 @@ class BatchSchema(faust.Schema):  # type: ignore[misc]
         return decode
 
 
+class Position(NamedTuple):
+    """Where a batch ends, and the assignment that it came with."""
+
+    tp: TP
+    offset: int
+    generation: int
+
+
 class Worker:
     """One worker: a Faust app, the pipeline's two processors, and /health."""
 
@@ -200,7 +208,9 @@ class Worker:
         async def agent(stream: Any) -> None:
             async for event in stream.noack().events():
                 message = event.message
-                await offer(Batch(message.topic, message.partition, event.value, event))
+                # Not the event itself, which would hold on to the records until they are acknowledged.
+                position = Position(message.tp, message.offset, message.generation_id)
+                await offer(Batch(message.topic, message.partition, event.value, position))
 
         self.app.agent(channel, name=f"{self.app.conf.id}.{name}", supervisor_strategy=CrashingSupervisor)(agent)
 
@@ -236,13 +246,13 @@ class Worker:
         ]
         await asyncio.gather(*sent)
 
-    async def acknowledge(self, event: Any) -> None:
+    async def acknowledge(self, position: Position) -> None:
         """Let Faust commit the batch's last offset with its next commit."""
-        self.app.consumer.durable(event.message.tp, event.message.offset)
+        self.app.consumer.durable(position.tp, position.offset)
 
-    def is_current(self, event: Any) -> bool:
+    def is_current(self, position: Position) -> bool:
         """False for a batch of an earlier assignment: it is being fetched again, here or by another worker."""
-        return bool(event.message.generation_id == self.app.consumer_generation_id)
+        return bool(position.generation == self.app.consumer_generation_id)
 
     def pause(self, partition: Partition) -> None:
         """Fetch no more of a partition until the next assignment."""

@@ -47,13 +47,15 @@ def acknowledge_when_handed_over() -> None:
     from streams.processors.worker import BatchConsumer, CrashingSupervisor, Worker
 
     def add_agent(self: Any, name: str, topics: Any, offer: Any) -> None:
-        from streams.processors.worker import BatchSchema
+        from streams.processors.worker import BatchSchema, Position
 
         channel = self.app.topic(*topics, schema=BatchSchema(), allow_empty=True)
 
         async def agent(stream: Any) -> None:
             async for event in stream.events():
-                await offer(Batch(event.message.topic, event.message.partition, event.value, event))
+                message = event.message
+                position = Position(message.tp, message.offset, message.generation_id)
+                await offer(Batch(message.topic, message.partition, event.value, position))
 
         self.app.agent(channel, name=f"{self.app.conf.id}.{name}", supervisor_strategy=CrashingSupervisor)(agent)
 
