@@ -40,6 +40,9 @@ class Result:
     """CPU microseconds an event, by process."""
     peak_mib: dict[str, float]
     notes: dict[str, Any] = field(default_factory=dict)
+    settled_cpu_us: dict[str, float] = field(default_factory=dict)
+    """The same until nothing at all is left to do, ties and signs included."""
+    settled_peak_mib: dict[str, float] = field(default_factory=dict)
 
     @property
     def rate(self) -> float:

@@ -51,10 +51,14 @@ class Meter:
         self._watch.start()
         return self
 
+    def so_far(self) -> dict[str, Cost]:
+        """What each process has cost until now."""
+        return {name: Cost(self._cpu(name) - self._before[name], self._peaks[name]) for name in self._processes}
+
     def mark(self) -> None:
-        """The measured stretch ends here; what follows until the exit is not counted."""
+        """The measured stretch ends here; `so_far` goes on."""
         self.seconds = time.monotonic() - self._started
-        self.costs = {name: Cost(self._cpu(name) - self._before[name], self._peaks[name]) for name in self._processes}
+        self.costs = self.so_far()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

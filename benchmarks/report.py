@@ -99,11 +99,19 @@ def comparison(measured: Sequence[Result]) -> str:
 def flatness(measured: Sequence[Result]) -> str:
     """The longer run relative to the shorter, then both."""
     short, long = measured[0], measured[-1]
-    rows: list[tuple[str, str]] = [("events/s", f"{long.rate / short.rate:.2f}")]
-    rows += [(f"CPU per event, {name}", f"{long.cpu_us[name] / short.cpu_us[name]:.2f}") for name in short.cpu_us]
-    rows += [(f"peak memory, {name}", f"{long.peak_mib[name] / short.peak_mib[name]:.2f}") for name in short.peak_mib]
-    head = (f"{long.events:,} events relative to {short.events:,}", "")
-    return f"{table(head, rows)}\n\n{results(measured)}"
+    rows = [
+        ("events/s, until all activity is complete", f"{short.rate:,.0f}", f"{long.rate:,.0f}", long.rate / short.rate)
+    ]
+    for what, unit, of in (
+        ("CPU until all activity is complete", "us/event", lambda each: each.cpu_us),
+        ("CPU until everything is, ties and signs too", "us/event", lambda each: each.settled_cpu_us),
+        ("peak memory", "MiB", lambda each: each.settled_peak_mib),
+    ):
+        for name in short.cpu_us:
+            one, other = of(short)[name], of(long)[name]
+            rows.append((f"{what}, {name}", f"{one:,.1f} {unit}", f"{other:,.1f} {unit}", other / one))
+    head = ("", f"{short.events:,} events", f"{long.events:,} events", "ratio")
+    return f"{table(head, [(*row[:3], f'{row[3]:.2f}') for row in rows])}\n\n{results(measured)}"
 
 
 def freshness(found: Freshness) -> str:

@@ -106,7 +106,11 @@ class RollupSettings(Section):
     day_s: float = Field(5.0, ge=0, description="the same for day buckets")
     deferred_s: float = Field(30.0, ge=0, description="the same for ties and signs, which come after all others")
     duty: float = Field(
-        0.5, gt=0, le=1, description="largest share of the time that recomputing a grain may take while events come"
+        0.5,
+        gt=0,
+        le=1,
+        description="largest share of the time that recomputing minutes may take while events come; half of it for "
+        "hours, and half of that for days",
     )
     deferred_duty: float = Field(0.2, gt=0, le=1, description="the same for ties and signs")
 

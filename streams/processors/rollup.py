@@ -120,9 +120,10 @@ def stages(settings: RollupSettings) -> list[Stage]:
     """Every aggregate in one stage: grain by grain what the others are made of, and at last what is deferred."""
     intervals = (settings.minute_s, settings.hour_s, settings.day_s)
     at_once, deferred = (tuple(each for each in ALL if each.deferred == later) for later in (False, True))
+    # A larger grain reads more for one event: it waits for more of them.
     found = [
-        Stage(grain, tuple(each for each in at_once if each.grain == grain), interval_s, settings.duty)
-        for grain, interval_s in zip(GRAINS, intervals, strict=True)
+        Stage(grain, tuple(each for each in at_once if each.grain == grain), interval_s, settings.duty / 2**number)
+        for number, (grain, interval_s) in enumerate(zip(GRAINS, intervals, strict=True))
     ]
     found[0].marks = "minute"
     return [*found, Stage("deferred", deferred, settings.deferred_s, settings.deferred_duty, "minute")]

@@ -52,7 +52,7 @@ STEPS = (
     "offsets committed",
 )
 SLOTS = ("decode", "write", "rollup", "commit")
-"""What runs side by side in a worker: each has its own current step."""
+"""What runs side by side in a worker: each has its own current step; of the rollup's stages the one that moved last."""
 
 _LAYOUT = struct.Struct(f"<{len(SLOTS) + 2 * len(STEPS)}q")
 SIZE = _LAYOUT.size
