@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import corrections, freshness, others, path, references, report, steps, views
+from benchmarks import corrections, freshness, others, path, report, steps, views
 from benchmarks.bench import Result, create_topics, settings_for
 from benchmarks.events import read
 from benchmarks.fill import fill
@@ -99,14 +99,15 @@ def run_queries(options: argparse.Namespace) -> None:
     report.publish("queries", text, options.command_line, options.write)
 
 
-def run_references(options: argparse.Namespace) -> None:
-    """What it costs to know who names whom."""
-    report.publish("references", references.measure(options.events, options.rows), options.command_line, write=False)
-
-
 def run_steps(options: argparse.Namespace) -> None:
     """Every step in turn."""
-    report.publish("steps", steps.measure(options.events, options.rows), options.command_line, options.write)
+    report.publish("steps", steps.costs(options.events, options.rows), options.command_line, options.write)
+
+
+def run_growth(options: argparse.Namespace) -> None:
+    """The same new events on little history and on ten times as much."""
+    text = steps.growth(options.events, options.fresh, options.rows)
+    report.publish("growth", text, options.command_line, options.write)
 
 
 def run_corrections(options: argparse.Namespace) -> None:
@@ -118,7 +119,7 @@ def run_corrections(options: argparse.Namespace) -> None:
 
 def run_all(options: argparse.Namespace) -> None:
     """Everything that the README shows."""
-    for run in (run_compare, run_flat, run_freshness, run_queries, run_steps):
+    for run in (run_compare, run_flat, run_growth, run_freshness, run_queries, run_corrections, run_steps):
         run(options)
 
 
@@ -150,8 +151,12 @@ def arguments() -> argparse.ArgumentParser:
             parsed.add_argument("--rate", type=int, default=5_000, help="events a second, published live")
             parsed.add_argument("--seconds", type=float, default=60.0, help="how long")
             parsed.add_argument("--history", type=int, default=200_000, help="events that are there already")
-        if name in ("references", "steps", "all"):
+        if name in ("steps", "growth", "all"):
             parsed.add_argument("--rows", type=int, default=50_000, help="rows of one insert")
+        if name in ("growth", "all"):
+            parsed.add_argument(
+                "--fresh", type=int, default=200_000, help="new events, on a tenth of --events and on all"
+            )
 
     command("all", run_all, "everything that benchmarks/README.md shows; about 20 minutes")
     command("compare", run_compare, "the whole path, a bare consumer and a stock Faust agent in turn")
@@ -161,9 +166,7 @@ def arguments() -> argparse.ArgumentParser:
     command("flat", run_flat, "whether rate, cost and memory stay flat as events grow")
     command("freshness", run_freshness, "from publishing to being counted, under live load")
     command("queries", run_queries, "how long the analysts' views take")
-    command(
-        "references", run_references, "what it costs to record who names whom, and to recompute ties", events=500_000
-    )
+    command("growth", run_growth, "what a new event costs as history grows tenfold, step by step", events=5_000_000)
     command("corrections", run_corrections, "seconds until a merge, a flag and hidings are right, and taken back")
     command("steps", run_steps, "where the time goes: CPU of every step in turn")
     return parser
