@@ -15,6 +15,7 @@ from streams.catalog import comments
 from streams.clickhouse import Warehouse
 from streams.settings import MetricsSettings
 from streams.topics import ALL
+from streams.topics.family import HOSTING
 
 _FILE_NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
 _META = re.compile(r"^--\s*(title|backend):\s*(.+?)\s*$", re.MULTILINE)
@@ -137,8 +138,8 @@ def views(root: Path | None = None, metrics: MetricsSettings = _DEFAULT) -> list
     """
     lists = {
         "{facts}": corrected_facts().replace("{where}", "1").replace("{communities}", "1"),
-        "{engaged}": _tuple(family.name for family in ALL if family.engaged),
-        "{contributing}": _tuple(family.name for family in ALL if family.contributing),
+        "{engaged}": _tuple([*(family.name for family in ALL if family.engaged), HOSTING]),
+        "{contributing}": _tuple([*(family.name for family in ALL if family.contributing), HOSTING]),
         "{building}": _tuple(family.name for family in ALL if family.building),
         "{counted}": _tuple(metrics.counted_actor_kinds),
         "{smallest_cohort}": str(metrics.smallest_cohort),

@@ -8,6 +8,7 @@ from math import isclose
 from typing import Any
 
 from oracle import Event, event_time, fold
+from oracles.corrections import Community as Corrections
 from oracles.corrections import corrected
 from oracles.views import Place, Said, View
 
@@ -38,10 +39,24 @@ def come_to(warehouse: Warehouse, moment: datetime) -> None:
 
 def places(events: Iterable[Event], settings: Settings, at: datetime) -> list[Place]:
     """The communities of some events, and those that have settings alone."""
-    facts: dict[str, list[Event]] = {community: [] for community in settings}
-    for fact in corrected(fold(events).facts.values(), event_time):
-        facts.setdefault(fact["community_id"], []).append(fact)
-    return [Place(community, own, Said(settings.get(community, {})), at, at) for community, own in facts.items()]
+    published: dict[str, list[Event]] = {community: [] for community in settings}
+    for fact in fold(events).facts.values():
+        published.setdefault(fact["community_id"], []).append(fact)
+    found = []
+    for name, own in published.items():
+        said, community = Said(settings.get(name, {})), Corrections(own, event_time)
+        hosts = {ritual: declared.host_id for ritual, declared in said.rituals.items()}
+        facts = corrected(own, event_time, lambda _, hosts=hosts: hosts)
+        # A host is shown as the person, where the settings name one of their accounts.
+        persons = {host: community.hosts(host) for host in hosts.values()}
+        said.rituals = {
+            ritual: declared._replace(host_id=next(iter(persons[declared.host_id])))
+            if len(persons[declared.host_id]) == 1
+            else declared
+            for ritual, declared in said.rituals.items()
+        }
+        found.append(Place(name, facts, said, at, at))
+    return found
 
 
 def differences(warehouse: Warehouse, view: View, asked: Iterable[Place]) -> tuple[int, dict[Any, Any]]:

@@ -10,11 +10,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import xxhash
-from oracle import Event, Oracle, bucket, event_time, fold, sent_at
+from oracle import Event, Oracle, Rituals, bucket, event_time, fold, none_declared, sent_at
 from oracles import signs, ties
 from oracles.corrections import corrected
 
@@ -69,7 +70,7 @@ KEYS: dict[str, Callable[[Oracle, Event, Aggregate], Any]] = {
         if aggregate.local
         else bucket(oracle.time_of(fact), aggregate.grain)
     ),
-    "family": lambda oracle, fact, aggregate: fact["type"],
+    "family": lambda oracle, fact, aggregate: fact["family"],
     "platform": lambda oracle, fact, aggregate: fact["platform"],
     "actor_kind": lambda oracle, fact, aggregate: fact.get("actor_kind", "human"),
     "member_id": lambda oracle, fact, aggregate: fact["member_id"],
@@ -83,9 +84,25 @@ MEASURES: dict[str, Callable[[Oracle, list[Event]], Any]] = {
 }
 
 
+def corrected_facts(oracle: Oracle) -> list[Event]:
+    """The facts of an oracle, corrections applied."""
+
+    def hosts_of(community: str) -> dict[str, str]:
+        return {name: ritual.host_id for name, ritual in oracle.rituals_of(community).items()}
+
+    return corrected(oracle.facts.values(), oracle.time_of, hosts_of)
+
+
+def conversations_of(oracle: Oracle, community: str) -> set[str]:
+    """Conversations that rituals of a community name."""
+    return {ritual.conversation_id for ritual in oracle.rituals_of(community).values() if ritual.conversation_id}
+
+
 WHOLE: dict[str, Callable[[Oracle], Rows]] = {
-    "tie_minute": lambda oracle: ties.stored_rows(corrected(oracle.facts.values(), oracle.time_of), oracle.time_of),
-    "sign_hour": lambda oracle: signs.stored_rows(corrected(oracle.facts.values(), oracle.time_of), oracle.time_of),
+    "tie_minute": lambda oracle: ties.stored_rows(corrected_facts(oracle), oracle.time_of),
+    "sign_hour": lambda oracle: signs.stored_rows(
+        corrected_facts(oracle), oracle.time_of, conversations_of=partial(conversations_of, oracle)
+    ),
 }
 """Tables whose rows are not made of one fact each: an oracle of their own gives all rows."""
 
@@ -95,16 +112,14 @@ def folded(aggregate: Aggregate, oracle: Oracle) -> Rows:
     if aggregate.name in WHOLE:
         return WHOLE[aggregate.name](oracle)
     groups: dict[tuple[Any, ...], list[Event]] = defaultdict(list)
-    for fact in corrected(oracle.facts.values(), oracle.time_of):
+    for fact in corrected_facts(oracle):
         groups[tuple(KEYS[key](oracle, fact, aggregate) for key in aggregate.keys)].append(fact)
     return {key: tuple(MEASURES[name](oracle, facts) for name in aggregate.measures) for key, facts in groups.items()}
 
 
 def corrected_oracle(oracle: Oracle) -> Oracle:
     """The oracle of the facts as corrected."""
-    facts = {
-        (fact["community_id"], fact["event_id"]): fact for fact in corrected(oracle.facts.values(), oracle.time_of)
-    }
+    facts = {(fact["community_id"], fact["event_id"]): fact for fact in corrected_facts(oracle)}
     return Oracle(facts, oracle.time_of, oracle.duplicates)
 
 
@@ -192,10 +207,14 @@ def folded_facts(oracle: Oracle) -> Rows:
 
 
 def check(
-    warehouse: Warehouse, oracle: Oracle, *worlds: str, zone_of: Callable[[str], str] = lambda community: "UTC"
+    warehouse: Warehouse,
+    oracle: Oracle,
+    *worlds: str,
+    zone_of: Callable[[str], str] = lambda community: "UTC",
+    rituals_of: Rituals = none_declared,
 ) -> None:
-    """Facts and every aggregate there is are what the fold of the input says."""
-    oracle = replace(oracle, zone_of=zone_of)
+    """Facts and every aggregate there is are what the fold of the input says, under these settings."""
+    oracle = replace(oracle, zone_of=zone_of, rituals_of=rituals_of)
     assert folded_facts(oracle) == stored_facts(warehouse, *worlds)
     names = {name for fact in oracle.facts.values() for name in names_in(fact)}
     for aggregate in ALL:

@@ -9,9 +9,10 @@ from typing import Any
 
 from folds import RECEIVED_MS, VALUE, fold_delivered
 from hypothesis import strategies as st
-from oracle import Event, Oracle
+from oracle import Declared, Event, Oracle
 from pipeline import Log
 
+from streams.communities.settings import Ritual
 from streams.topics import by_name
 
 NOW = datetime(2024, 3, 10, 12, 0, tzinfo=UTC)
@@ -44,6 +45,15 @@ BODIES: dict[str, dict[str, Any]] = {
     "identity": {"action": "link", "linked_platform": "shop", "linked_account_id": "a1"},
     "moderation": {"action": "flag", "target_member_id": "m1", "flagged_kind": "bot"},
 }
+
+RITUALS = {"晨读": Ritual.model_validate({"every": "day", "at": "07:00", "host_id": "ann", "conversation_id": "hall"})}
+"""What every community of a law declares, by default."""
+
+
+def rituals_of(community: str) -> dict[str, Declared]:
+    """The same for the oracle."""
+    return {name: Declared(ritual.host_id, ritual.conversation_id) for name, ritual in RITUALS.items()}
+
 
 POISON = [b"{", b"", b"\xff\xfe", b'{"type":"message"}', b"[" * 500, b"null"]
 
@@ -121,6 +131,7 @@ def events(draw: st.DrawFn, ids: int = 6) -> Event:
         **BODIES[family],
     }
     if family == "message":
+        event["conversation_id"] = draw(st.sampled_from(["", "lobby", "hall"]))
         event["text"] += draw(st.sampled_from(["", "!", " Thanks, 怎么办？"]))
         if draw(st.booleans()):
             event["reply_to"] = f"e{draw(st.integers(1, ids))}"

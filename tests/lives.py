@@ -51,6 +51,7 @@ class Told:
         while family == "message" and at in self.taken:
             at += timedelta(seconds=61)
         self.taken.add(at)
+        room = self.chance.choice(["", "lobby", "hall"])
         event = {
             "event_id": f"e{len(self.events)}",
             "type": family,
@@ -58,7 +59,7 @@ class Told:
             "community_id": self.community,
             "member_id": member,
             "occurred_at": at.isoformat(timespec="milliseconds"),
-            **({"text": self.chance.choice(TEXTS)} if family == "message" else {}),
+            **({"text": self.chance.choice(TEXTS), "conversation_id": room} if family == "message" else {}),
             **rest,
         }
         self.events.append(event)
@@ -191,7 +192,20 @@ LADDERS: list[list[dict[str, Any]] | None] = [
 RITUALS: list[dict[str, Any]] = [
     {},
     {"reading": {"every": "week", "weekdays": ["monday", "thursday"], "at": "07:00", "host_id": "ann"}},
-    {"walk": {"every": "day", "at": "18:00"}, "reading": {"every": "month", "month_day": 28, "at": "20:00"}},
+    {
+        "walk": {"every": "day", "at": "18:00", "duration_minutes": 400, "conversation_id": "hall", "host_id": "bo"},
+        "reading": {"every": "month", "month_day": 28, "at": "20:00"},
+    },
+    {
+        "reading": {
+            "every": "week",
+            "weekdays": ["monday", "tuesday", "friday"],
+            "at": "09:00",
+            "duration_minutes": 300,
+            "conversation_id": "hall",
+            "host_id": "cy",
+        }
+    },
 ]
 VALUES: list[dict[str, Any]] = [
     {},

@@ -6,7 +6,7 @@ It shares no code with `streams`: events are contract dicts, times are parsed he
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Literal, NamedTuple
@@ -15,8 +15,8 @@ Event = dict[str, Any]
 Grain = Literal["minute", "hour", "day"]
 
 HUMANS = ("human",)
-ENGAGED = frozenset({"message", "reaction", "check_in", "order", "review"})
-CONTRIBUTING = frozenset({"message", "review"})
+ENGAGED = frozenset({"message", "reaction", "check_in", "order", "review", "hosting"})
+CONTRIBUTING = frozenset({"message", "review", "hosting"})
 
 
 class ActivityKey(NamedTuple):
@@ -98,6 +98,22 @@ def refuse_tie(one: Event, other: Event) -> Event:
     return one
 
 
+class Declared(NamedTuple):
+    """What makes a difference to what is stored of a ritual that a community declared."""
+
+    host_id: str = ""
+    conversation_id: str = ""
+
+
+Rituals = Callable[[str], Mapping[str, Declared]]
+"""Community -> its rituals, by name."""
+
+
+def none_declared(community: str) -> Mapping[str, Declared]:
+    """No rituals."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Oracle:
     """The facts, and every activity number that follows from them."""
@@ -107,6 +123,7 @@ class Oracle:
     duplicates: int = field(default=0)
     zone_of: Callable[[str], str] = lambda community: "UTC"
     """IANA zone of a community."""
+    rituals_of: Rituals = none_declared
 
     def activity(self, grain: Grain) -> dict[ActivityKey, Activity]:
         """Events and members of each bucket; buckets without events are absent."""
@@ -114,7 +131,7 @@ class Oracle:
         members: dict[ActivityKey, set[str]] = defaultdict(set)
         for fact in self.facts.values():
             start = bucket(self.time_of(fact), grain)
-            key = ActivityKey(fact["community_id"], start, fact["type"], fact["platform"], _kind(fact))
+            key = ActivityKey(fact["community_id"], start, family_of(fact), fact["platform"], _kind(fact))
             events[key] += 1
             members[key].add(fact["member_id"])
         return {key: Activity(n, frozenset(members[key])) for key, n in events.items()}
@@ -125,7 +142,7 @@ class Oracle:
         for fact in self.facts.values():
             at = self.time_of(fact)
             place = (fact["community_id"], bucket(at, grain), fact["member_id"])
-            times[MemberKey(*place, fact["type"], fact["platform"], _kind(fact))].append(at)
+            times[MemberKey(*place, family_of(fact), fact["platform"], _kind(fact))].append(at)
         return {key: MemberActivity(len(ats), min(ats), max(ats)) for key, ats in times.items()}
 
     def rolling(
@@ -145,9 +162,9 @@ class Oracle:
             present, engaged, contributing = members[fact["community_id"]]
             events[fact["community_id"]] += 1
             present.add(fact["member_id"])
-            if fact["type"] in ENGAGED:
+            if family_of(fact) in ENGAGED:
                 engaged.add(fact["member_id"])
-            if fact["type"] in CONTRIBUTING:
+            if family_of(fact) in CONTRIBUTING:
                 contributing.add(fact["member_id"])
         return {c: Rolling(n, *(len(group) for group in members[c])) for c, n in events.items()}
 
@@ -177,6 +194,11 @@ def fold(
         elif sent_at(event) > sent_at(known):
             facts[key] = event
     return Oracle(facts, time_of, duplicates)
+
+
+def family_of(event: Event) -> str:
+    """What an event counts as: what the corrections say of it, or else its type."""
+    return str(event.get("family", event["type"]))
 
 
 def _kind(event: Event) -> str:

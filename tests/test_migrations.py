@@ -49,7 +49,8 @@ def test_the_files_of_this_project_are_read_in_order() -> None:
 
 def test_views_name_the_families_that_count(tmp_path: Path) -> None:
     write(tmp_path, v010_a="SELECT {contributing}, {engaged}, {db}")
-    sql = "SELECT ('message', 'review'), ('message', 'reaction', 'check_in', 'order', 'review'), {db}"
+    engaged = "('message', 'reaction', 'check_in', 'order', 'review', 'hosting')"
+    sql = f"SELECT ('message', 'review', 'hosting'), {engaged}, {{db}}"
     assert [("010_a.sql", sql)] == views(tmp_path)
 
 

@@ -5,8 +5,8 @@ CREATE TABLE IF NOT EXISTS {store}.sign_hour
 (
     community_id LowCardinality(String)  COMMENT 'Community',
     start        DateTime('UTC')         COMMENT 'Start of the hour, event time, UTC',
-    kind         LowCardinality(String)  COMMENT 'value: a message spoke of it; support, question: a message asked for it; thanks: a message thanked; ritual, place: a check-in; product: an order or review; group_buy: an order paid together; role, stage: what the member was said to be',
-    ref          String                  COMMENT 'value: its name; support, question, thanks: event_id; ritual, place, product: the same; group_buy: order_id',
+    kind         LowCardinality(String)  COMMENT 'value: a message spoke of it; support, question: a message asked for it; thanks: a message thanked; ritual, place: a check-in; conversation: a message in one that a declared ritual names; product: an order or review; group_buy: an order paid together; role, stage: what the member was said to be',
+    ref          String                  COMMENT 'value: its name; support, question, thanks: event_id; ritual, place, product: the same; conversation: minute of the hour, a space, conversation_id; group_buy: order_id',
     member_id    String                  COMMENT 'Member who acted',
     actor_kind   LowCardinality(String)  COMMENT 'human, bot, staff or test',
     events       UInt64                  COMMENT 'Events',

@@ -3,7 +3,7 @@
 SELECT
     community_id,
     {bucket} AS start,
-    type AS family,
+    family,
     platform,
     actor_kind,
     count() AS events,

@@ -4,7 +4,7 @@ SELECT
     community_id,
     {bucket} AS start,
     member_id,
-    type AS family,
+    family,
     platform,
     actor_kind,
     count() AS events,

@@ -12,6 +12,11 @@ WITH
     [' how to ', ' how do ', ' how can ', ' how does ', ' anyone ',
         '怎么', '如何', '请问', '有没有'] AS of_question,
     [' thanks ', ' thank you ', ' thx ', '谢谢', '感谢', '多谢', '谢了'] AS of_thanks,
+    -- Conversations whose messages may count as taking part in a ritual: the views tell, by the minute, whether it was on.
+    (
+        SELECT (groupArray(community_id), groupArrayIf(cityHash64(community_id, conversation_id), conversation_id != ''))
+        FROM {store}.declared_rituals FINAL
+    ) AS meetings,
     lexicons AS
     (
         SELECT
@@ -55,7 +60,14 @@ WITH
             ) AS products,
             if(
                 community_id IN (SELECT community_id FROM {store}.value_terms FINAL), community_id, ''
-            ) AS lexicon_of
+            ) AS lexicon_of,
+            if(
+                type = 'message' AND conversation_id != '' AND transform(
+                    cityHash64(transform(community_id, meetings.1, meetings.1, ''), conversation_id),
+                    meetings.2, meetings.2, toUInt64(0)
+                ) != 0,
+                concat(leftPad(toString(toMinute(event_time)), 2, '0'), ' ', conversation_id), ''
+            ) AS met
         FROM {facts}
         WHERE type IN ('message', 'check_in', 'order', 'review', 'membership')
     )
@@ -87,6 +99,7 @@ ARRAY JOIN arrayConcat(
     if(begins AND (asks OR multiSearchAny(heard, of_question)), [('question', event_id)], []),
     if(multiSearchAny(heard, of_thanks), [('thanks', event_id)], []),
     if(ritual != '', [('ritual', ritual)], []),
+    if(met != '', [('conversation', met)], []),
     if(place != '', [('place', place)], []),
     arrayMap(product -> ('product', product), products),
     if(bought_together != '', [('group_buy', bought_together)], []),

@@ -1,5 +1,5 @@
 -- title: contributor absence factor at a moment: absence_factor_at(at = '2026-01-31 12:00:00', days = 90)
--- The smallest number of members whose contributions (messages, reviews) are at least half of all, over the given number of days,
+-- The smallest number of members whose contributions (messages, reviews, hosting) are at least half of all, over the given number of days,
 -- the last of which contains the moment: so many would have to leave for half of it to go. largest_share: of the busiest member.
 CREATE OR REPLACE VIEW {db}.absence_factor_at AS
 WITH

@@ -1,5 +1,5 @@
 -- title: contributor absence factor by month
--- The smallest number of members whose contributions (messages, reviews) are at least half of the month's: so many would have to
+-- The smallest number of members whose contributions (messages, reviews, hosting) are at least half of the month's: so many would have to
 -- leave for half of it to go. largest_share: of the busiest member. A month without contributions is a row of zeros.
 CREATE OR REPLACE VIEW {db}.absence_factor_month AS
 WITH

@@ -58,17 +58,17 @@ WITH
                 attended.community_id AS community_id,
                 attended.member_id AS member_id,
                 attended.ref AS ritual,
-                toInt32(toDate(attended.start + clocks.offset_s)) AS day
+                toInt32(toDate(attended.moment + clocks.offset_s)) AS day
             FROM
             (
-                SELECT community_id, start, ref, member_id
+                SELECT community_id, toDateTime(first_at) AS moment, ref, member_id
                 FROM {store}.sign_hour FINAL
                 WHERE kind = 'ritual' AND actor_kind IN {counted}
                     AND (community_id, ref, member_id) IN
-                        (SELECT community_id, ritual, host_id FROM {db}.declared_rituals WHERE host_id != '')
+                        (SELECT community_id, ritual, arrayJoin(hosts) FROM {db}.declared_rituals)
             ) AS attended
             ASOF INNER JOIN {db}.community_offsets AS clocks
-                ON clocks.community_id = attended.community_id AND clocks.from_utc <= attended.start
+                ON clocks.community_id = attended.community_id AND clocks.from_utc <= attended.moment
         )
         GROUP BY community_id, member_id
     ),

@@ -9,7 +9,7 @@ WITH
         SELECT a.community_id AS community_id, a.start AS start, a.members AS members, said.zone AS own_zone
         FROM {store}.activity_hour AS a FINAL
         LEFT JOIN (SELECT community_id, zone FROM {store}.communities FINAL) AS said ON said.community_id = a.community_id
-        WHERE a.family IN ('message', 'check_in') AND a.actor_kind IN {counted}
+        WHERE a.family IN ('message', 'check_in', 'hosting') AND a.actor_kind IN {counted}
     )
 SELECT
     community_id,

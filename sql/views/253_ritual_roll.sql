@@ -13,7 +13,7 @@ WITH
             if(said.zone = '', default_zone, said.zone) AS zone
         FROM {store}.member_hour AS m FINAL
         LEFT JOIN (SELECT community_id, zone FROM {store}.communities FINAL) AS said ON said.community_id = m.community_id
-        WHERE m.family IN ('message', 'check_in') AND m.actor_kind IN {counted}
+        WHERE m.family IN ('message', 'check_in', 'hosting') AND m.actor_kind IN {counted}
     ),
     there AS
     (

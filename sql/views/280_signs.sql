@@ -12,7 +12,7 @@ WITH
             if(said.zone = '', default_zone, said.zone) AS zone
         FROM {store}.sign_hour AS s FINAL
         LEFT JOIN (SELECT community_id, zone FROM {store}.communities FINAL) AS said ON said.community_id = s.community_id
-        WHERE s.actor_kind IN {counted}
+        WHERE s.actor_kind IN {counted} AND s.kind != 'conversation'
     )
 SELECT
     community_id,

@@ -5,7 +5,8 @@ from streams.aggregates.aggregate import Aggregate
 KEYS = ("community_id", "start", "member_id", "family", "platform", "actor_kind")
 MEASURES = ("events", "first_at", "last_at")
 
-HOUR = Aggregate("member_hour", "hour", KEYS, MEASURES, "members.sql")
+# Who hosts which ritual makes a family of its own.
+HOUR = Aggregate("member_hour", "hour", KEYS, MEASURES, "members.sql", settings=frozenset({"rituals"}))
 DAY = Aggregate(
     "member_day",
     "day",
@@ -15,5 +16,5 @@ DAY = Aggregate(
     HOUR,
     "members.merge.sql",
     local=True,
-    settings=frozenset({"zone"}),
+    settings=frozenset({"zone", "rituals"}),
 )

@@ -5,4 +5,6 @@ from streams.aggregates.aggregate import Aggregate
 KEYS = ("community_id", "start", "kind", "ref", "member_id", "actor_kind")
 MEASURES = ("events", "first_at", "last_at")
 
-HOUR = Aggregate("sign_hour", "hour", KEYS, MEASURES, "signs.sql", settings=frozenset({"values"}), deferred=True)
+HOUR = Aggregate(
+    "sign_hour", "hour", KEYS, MEASURES, "signs.sql", settings=frozenset({"values", "rituals"}), deferred=True
+)

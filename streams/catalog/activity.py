@@ -8,7 +8,7 @@ _NESTED = {
     "events": "Events of counted members, of every family",
     "members": "Distinct members with any event",
     "engaged_members": "Distinct members who wrote, reacted, checked in, ordered or reviewed",
-    "contributing_members": "Distinct members who wrote or reviewed",
+    "contributing_members": "Distinct members who wrote, reviewed or hosted",
 }
 
 _FEW = (

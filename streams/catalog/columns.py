@@ -13,7 +13,10 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "start": "Start of the bucket, event time",
         "window": "Length of the window that ends at `as_of`: 5m, 1h, 24h, 7d or 28d",
         "member_id": "Member: the person, after linked accounts were put together",
-        "family": "Type of the events: message, reaction, check_in, order, review, membership, identity, moderation",
+        "family": (
+            "Type of the events: message, reaction, check_in, order, review, membership, identity, moderation; or "
+            "hosting: a check-in of its host at a ritual that the community declared"
+        ),
         "platform": "Platform that published the events",
         "actor_kind": "human, bot, staff or test",
         "as_of": "Moment the row speaks of",

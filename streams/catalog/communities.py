@@ -22,7 +22,11 @@ RELATIONS: tuple[Relation, ...] = (
             "offset_s": "Seconds to add to UTC for the local time, until the next row of the community",
         },
     ),
-    Relation("declared_rituals", "Rituals a community declared, a row a ritual and weekday.", {}),
+    Relation(
+        "declared_rituals",
+        "Rituals a community declared, a row a ritual and weekday.",
+        {"hosts": "Persons who host it: whoever is called as the settings say, or has an account that is"},
+    ),
     Relation("value_terms", "Words and phrases that speak of a value of a community.", {}),
     Relation("value_acts", "What counts as acting on a value of a community.", {}),
     Relation("ladder_levels", "Steps from visitor to co-builder in a community, and what each asks for.", {}),

@@ -23,7 +23,8 @@ METRICS: tuple[Metric, ...] = (
         words="How many members were there on a day: present at all, taking part, giving something.",
         formula=(
             "Exact number of distinct members with any event (present), with a message, reaction, check-in, order or "
-            "review (engaged), and with a message or review (contributing). The three are nested and never mixed."
+            "review (engaged), and with a message, a review or a check-in as the declared host of a ritual "
+            "(contributing). The three are nested and never mixed."
         ),
         unit="members",
         grain="community, day",
@@ -31,7 +32,7 @@ METRICS: tuple[Metric, ...] = (
         columns={
             "present": "Distinct members with any event",
             "engaged": "Distinct members who wrote, reacted, checked in, ordered or reviewed",
-            "contributing": "Distinct members who wrote or reviewed",
+            "contributing": "Distinct members who wrote, reviewed or hosted",
             "events": "Events of counted members, of every family",
         },
         caveats=(_ZEROS, "Members of several days must not be added: one member may be there on more than one."),
@@ -142,8 +143,8 @@ METRICS: tuple[Metric, ...] = (
         title="Contributor absence factor",
         words="On how few members a community rests: so many would have to leave for half of what is given to be gone.",
         formula=(
-            "The smallest k such that the k busiest members have at least 50 % of the contributions (messages and "
-            "reviews) of the period between them."
+            "The smallest k such that the k busiest members have at least 50 % of the contributions (messages, "
+            "reviews and check-ins as the host of a ritual) of the period between them."
         ),
         unit="members",
         grain="community",
@@ -152,7 +153,7 @@ METRICS: tuple[Metric, ...] = (
         columns={
             "absence_factor": "Fewest members who have at least half of the contributions between them",
             "contributors": "Members who contributed",
-            "contributions": "Their messages and reviews",
+            "contributions": "Their messages, reviews and check-ins as a host",
             "largest_share": "Share of the busiest member",
             "days": "Length of the period, whose last day is that of the moment; the plain view takes 90",
         },
@@ -171,7 +172,7 @@ METRICS: tuple[Metric, ...] = (
             "month": "First day of the month",
             "absence_factor": "Fewest members who have at least half of the contributions between them; 0 without any",
             "contributors": "Members who contributed",
-            "contributions": "Their messages and reviews",
+            "contributions": "Their messages, reviews and check-ins as a host",
             "largest_share": "Share of the busiest member; NULL when nobody contributed",
         },
         caveats=("No month is missing: one without contributions is a row of zeros.",),

@@ -15,7 +15,7 @@ _STAY = {
     "window_days": "Days that were counted, up to the first day of the stay",
     "present_days": "Days with any event within the window",
     "active_days": "Days with an engaged event within the window",
-    "contributions": "Contributing events within the window: messages and reviews",
+    "contributions": "Contributing events within the window: messages, reviews, check-ins as a host",
     "hosted_or_cocreated": "Reviews, acts of moderation and declared rituals hosted within the window",
 }
 

@@ -81,10 +81,11 @@ METRICS: tuple[Metric, ...] = (
             "coming."
         ),
         formula=(
-            "Turnout = `attendees` / `eligible`. Attendees checked in at the ritual that day; at an inferred ritual "
-            "they wrote or checked in in its hours. Eligible are the members engaged in the 28 days that end with the "
-            "date. `regulars` came to at least 3 of the last 4 occurrences that anybody came to, this one included; "
-            "`habit_rate` = `regulars` / all who came to any of the 4."
+            "Turnout = `attendees` / `eligible`. Attendees checked in at the ritual that day, or wrote in the "
+            "conversation that the settings name for it, while it lasted on a day on which it was due; at an inferred "
+            "ritual they wrote or checked in in its hours. Eligible are the members engaged in the 28 days that end "
+            "with the date. `regulars` came to at least 3 of the last 4 occurrences that anybody came to, this one "
+            "included; `habit_rate` = `regulars` / all who came to any of the 4."
         ),
         unit="share",
         grain="community, source, ritual, day",
@@ -100,7 +101,7 @@ METRICS: tuple[Metric, ...] = (
             "host_id": "Who hosts it by the settings, else who came first; empty when nobody came",
         },
         caveats=(
-            "A check-in at a ritual counts for its day, whatever the hour.",
+            "A check-in counts for its day, whatever the hour; a message while the ritual lasts, and until midnight.",
             "Dates without anybody are known of declared and inferred rituals only, from their first occurrence on.",
             "One occasion may be there twice: as check-ins name it, and as it was inferred from them.",
             "An empty date breaks no habit: the last 4 are those that took place.",
@@ -140,8 +141,8 @@ METRICS: tuple[Metric, ...] = (
 RELATIONS: tuple[Relation, ...] = (
     Relation(
         "ritual_check_ins",
-        "Who checked in at which ritual on which local day, and when first.",
-        {"ritual": "As check-ins name it", "arrived_at": "First check-in of the day at it"},
+        "Who took part in which ritual on which local day, and when first: by a check-in, or in its conversation.",
+        {"ritual": "As check-ins and settings name it", "arrived_at": "First check-in or message of the day at it"},
     ),
     Relation(
         "ritual_roll",

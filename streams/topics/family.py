@@ -10,13 +10,20 @@ from types import MappingProxyType
 
 from streams.topics.event import Event
 
+HOSTING = "hosting"
+"""What the check-in of a host at a declared ritual counts as: engaged and contributing, unlike any other check-in.
+
+A family in every number, but not in the contract: who hosts is said by the settings of communities (`sql/facts.sql`).
+"""
+
 
 @dataclass(frozen=True)
 class Family:
     """One family of events, which is one Kafka topic.
 
     `partitions` None means the number in the settings. `engaged`: an event of it makes its member engaged (wrote,
-    reacted, checked in, ordered, reviewed). `contributing`: it makes its member a contributor (wrote, reviewed).
+    reacted, checked in, ordered, reviewed). `contributing`: it makes its member a contributor (wrote, reviewed; or
+    hosted: see `HOSTING`).
     `building`: with it a member builds the community beside its hosts (reviewed a product, moderated).
     `renamed` names the columns that are not called as their field is.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from pipeline import BreakableWarehouse, Crash, Faults, Lab, Log
 
 from streams.aggregates import ALL
 from streams.communities.apply import Applied, apply, in_force
-from streams.communities.settings import BUILT_IN, Community, CommunitySettings, Ritual
+from streams.communities.settings import BUILT_IN, Community, CommunitySettings
 from streams.communities.watch import Watch
 from streams.processors.ingest import Message
 from streams.processors.invalidations import Invalidation, encode
@@ -131,16 +131,16 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(place: Place) -> N
 def test_parts_that_no_stored_number_depends_on_tell_nobody(place: Place) -> None:
     community = f"{place.world}a"
     settings = CommunitySettings(
-        communities={community: Community(name="Tea", rituals={"tea": Ritual(every="day", at=60)})}
+        communities={community: Community(name="Tea", holidays={date(2024, 3, 8): "Women's Day"})}
     )
-    assert ({community: ("name", "rituals")}, {}) == (
+    assert ({community: ("name", "holidays")}, {}) == (
         (applied := apply(place.lab.warehouse, settings, place.tell)).changed,
         applied.restated,
     )
     rows = place.lab.warehouse.rows(
-        "SELECT ritual, at_minute FROM {db}.declared_rituals WHERE community_id = {c:String}", {"c": community}
+        "SELECT day, name FROM {db}.holidays WHERE community_id = {c:String}", {"c": community}
     )
-    assert [("tea", 60)] == rows
+    assert [(date(2024, 3, 8), "Women's Day")] == rows
 
 
 def test_offsets_that_were_corrected_move_the_days_of_the_zone(place: Place) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from pipeline import Lab, Log
+from settled import deliver
 
 pytestmark = pytest.mark.connected
 
@@ -103,3 +104,34 @@ def test_an_example_is_stored_field_by_field(stored: dict[str, dict[str, Any]], 
 
 def test_every_example_is_one_fact(stored: dict[str, dict[str, Any]]) -> None:
     assert len(examples()) == len(stored)
+
+
+def test_members_that_an_event_names_are_persons(lab: Lab) -> None:
+    """anna and ann are one on the forum; anna of the shop is somebody else. Nobody knows cy."""
+    community = f"{lab.world()}names"
+    base = {"platform": "forum", "community_id": community, "occurred_at": "2026-03-02T00:00:30Z"}
+    link = {"action": "link", "linked_platform": "forum", "linked_account_id": "anna"}
+    joins = {"type": "membership", "action": "invite", "inviter_id": "anna", "invitee_id": "cy"}
+    deliver(
+        lab,
+        [
+            base | {"event_id": "1", "type": "identity", "member_id": "ann", **link},
+            base | {"event_id": "2", "member_id": "anna", **joins},
+            base | {"event_id": "3", "member_id": "cy", **joins, "inviter_id": "cy", "invitee_id": "anna"},
+            base | {"event_id": "4", "member_id": "cy", **joins, "platform": "shop"},
+            base
+            | {"event_id": "5", "member_id": "cy", "type": "message", "text": "", "mentions": ["anna", "cy", "ann"]},
+            base
+            | {"event_id": "6", "member_id": "mo", "type": "moderation", "action": "flag", "target_member_id": "anna"},
+        ],
+    )
+    assert [
+        ("2", "ann", "anna", "ann", "cy", [], ""),
+        ("3", "cy", "cy", "cy", "ann", [], ""),
+        ("4", "cy", "cy", "anna", "cy", [], ""),
+        ("5", "cy", "cy", "", "", ["ann", "cy", "ann"], ""),
+        ("6", "mo", "mo", "", "", [], "ann"),
+    ] == lab.warehouse.rows(
+        "SELECT event_id, member_id, account_id, inviter_id, invitee_id, mentions, target_member_id "
+        f"FROM {{db}}.events WHERE community_id = '{community}' AND event_id != '1' ORDER BY event_id"
+    )

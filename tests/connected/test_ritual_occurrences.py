@@ -8,7 +8,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from oracle import event_time
 from oracles import rituals as oracle
+from oracles.corrections import corrected
 from pipeline import Lab
 from settled import declare, deliver
 
@@ -96,6 +98,55 @@ def test_how_much_a_ritual_hangs_on_its_host(club: Lab) -> None:
         "attendees_without_main FROM {db}.ritual_hosts WHERE community_id = 'club' AND source = 'declared'"
     )
     assert (10, 1, "ann", 1.0, 1, pytest.approx((6 * 5 + 4 * 2) / 10), None) == reading
+
+
+def test_messages_in_its_conversation_take_part_while_a_ritual_lasts(lab: Lab) -> None:
+    """Tuesdays 7:00 to 7:45 in Calcutta, which is 1:30 UTC; the host is known by an account of hers."""
+    said = {"every": "week", "weekdays": ("tuesday",), "at": "07:00", "duration_minutes": 45, "host_id": "anna"}
+    reading = Ritual.model_validate(said | {"conversation_id": "nook"})
+    declare(lab, "nookers", Community(zone="Asia/Kolkata", rituals={"reading": reading}))
+    tuesday = datetime(2024, 3, 5, 7, tzinfo=ZoneInfo("Asia/Kolkata"))
+    link = {"action": "link", "linked_platform": "chat", "linked_account_id": "anna"}
+    acts = [
+        ("identity", "ann", -7 * 1440, link),
+        ("check_in", "bo", 90, {"ritual": "reading"}),
+        *(
+            ("message", member, minutes, {"text": "", "conversation_id": room})
+            for member, minutes, room in (
+                ("early", -1, "nook"),
+                ("anna", 0, "nook"),
+                ("flo", 40, "nook"),
+                ("flo", 44, "nook"),
+                ("late", 45, "nook"),
+                ("elsewhere", 5, "hall"),
+                ("another day", 1440, "nook"),
+                ("flo", 7 * 1440 + 1, "nook"),
+            )
+        ),
+    ]
+    events = [
+        event(number, family, member, tuesday + timedelta(minutes=minutes, seconds=59), **rest)
+        | {"community_id": "nookers"}
+        for number, (family, member, minutes, rest) in enumerate(acts)
+    ]
+    deliver(lab, events)
+    came = lab.warehouse.rows(
+        "SELECT day, member_id FROM {db}.ritual_check_ins WHERE community_id = 'nookers' ORDER BY ALL"
+    )
+    first, second = date(2024, 3, 5), date(2024, 3, 12)
+    assert [(first, "ann"), (first, "bo"), (first, "flo"), (second, "flo")] == came
+    rows = lab.warehouse.rows(
+        "SELECT source, ritual, day, attendees, eligible, regulars, habit_rate, host_id "
+        "FROM {db}.ritual_occurrences WHERE community_id = 'nookers' AND source = 'declared'"
+    )
+    declared = {"reading": oracle.Declared(lambda day: day.weekday() == 1, "ann", "nook", range(420, 465))}
+    facts = corrected(events, event_time)
+    assert oracle.occurrences(facts, declared, {}, TODAY, ZoneInfo("Asia/Kolkata")) == {
+        row[:3]: oracle.Occurrence(*row[3:]) for row in rows
+    }
+    assert [(first, 3, "ann"), (second, 1, "ann"), (date(2024, 3, 19), 0, "")] == sorted(
+        (row[2], row[3], row[7]) for row in rows
+    )
 
 
 def test_a_host_of_exactly_half_is_enough(lab: Lab) -> None:

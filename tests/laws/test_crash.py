@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from folds import Rows, folded, folded_facts, stored, stored_facts
-from histories import BODIES, NOW, Delivery, rfc3339, send
+from histories import BODIES, NOW, Delivery, rfc3339, rituals_of, send
 from oracle import Oracle
 from pipeline import KINDS, Crash, Faults, Kind, Lab, Log
 
@@ -145,7 +145,7 @@ class Verdict:
     def expected(self, aggregate: Aggregate) -> Rows:
         rows: Rows = {}
         for case in self.ground.cases:
-            rows |= folded(aggregate, case.oracle)
+            rows |= folded(aggregate, replace(case.oracle, rituals_of=rituals_of))
         return rows
 
     def differing(self, expected: Rows, actual: Rows) -> list[str]:

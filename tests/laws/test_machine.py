@@ -2,7 +2,7 @@
 
 Published, published again, corrected, poison, taken in and recomputed in pieces, killed at any write, refused, left
 without an answer, paused amid a write and woken up after another worker went on, moved to another worker and back,
-restated, and communities moved to other zones.
+restated, communities moved to other zones, and rituals given to other hosts.
 25 runs of at most 20 steps.
 """
 
@@ -17,11 +17,21 @@ from typing import Any
 
 import pytest
 from folds import check, fold_delivered
-from histories import CORRECTIONS, NAMES, NOW, Delivery, arrivals, event_deliveries, poison_deliveries
+from histories import (
+    CORRECTIONS,
+    NAMES,
+    NOW,
+    RITUALS,
+    Delivery,
+    arrivals,
+    event_deliveries,
+    poison_deliveries,
+    rituals_of,
+)
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
-from oracle import Event
+from oracle import Declared, Event
 from pipeline import KINDS, BreakableWarehouse, Crash, Faults, Kind, Lab, Log, Worker
 
 from streams.communities.apply import apply
@@ -58,6 +68,7 @@ class Machine(RuleBasedStateMachine):
         self.sent: list[Delivery] = []
         self.poison: list[bytes] = []
         self.zone = "UTC"
+        self.host = "ann"
 
     def attempt(self, work: Coroutine[Any, Any, Any], broken: tuple[int, Kind] | None) -> None:
         """Let the worker do something, with a fault at one of its next writes; a killed worker gets a successor."""
@@ -153,14 +164,36 @@ class Machine(RuleBasedStateMachine):
         with suppress(Crash):
             self.apply(Faults(killed_at))
 
+    @precondition(lambda self: self.paused is None)
+    @rule(host=st.sampled_from(["", "ann", "bo", "a1"]), killed_at=st.none() | st.integers(0, 12))
+    def appoint(self, host: str, killed_at: int | None) -> None:
+        """The ritual of one community gets another host; the other community has the default."""
+        self.host = host
+        with suppress(Crash):
+            self.apply(Faults(killed_at))
+
+    def rituals_of(self, community: str) -> dict[str, Declared]:
+        """What the communities declare."""
+        return {"晨读": Declared(self.host, "lobby")} if community.endswith(NAMES[0]) else rituals_of(community)
+
     def apply(self, faults: Faults) -> None:
-        """Put the zone of the communities of this world in force."""
+        """Put the settings of the communities of this world in force."""
 
         def tell(told: Sequence[Invalidation]) -> None:
             for each in told:
                 self.log.append(self.worker.invalidations, each.community_id.encode(), encode(each), 0)
 
-        wanted = CommunitySettings(communities={self.world + name: Community(zone=self.zone) for name in NAMES})
+        own = {
+            name: ritual.model_copy(update={"host_id": self.host, "conversation_id": "lobby"})
+            for name, ritual in RITUALS.items()
+        }
+        wanted = CommunitySettings(
+            defaults=Community(rituals=RITUALS),
+            communities={
+                self.world + NAMES[0]: Community(zone=self.zone, rituals=own),
+                self.world + NAMES[1]: Community(zone=self.zone),
+            },
+        )
         warehouse: Any = BreakableWarehouse(self.lab.warehouse, faults)
         apply(warehouse, wanted, tell)
 
@@ -179,7 +212,13 @@ class Machine(RuleBasedStateMachine):
         # Whoever was killed while applying is followed by somebody who applies the same.
         self.apply(Faults())
         self.lab.drain(self.log)
-        check(self.lab.warehouse, fold_delivered(self.events), self.world, zone_of=lambda community: self.zone)
+        check(
+            self.lab.warehouse,
+            fold_delivered(self.events),
+            self.world,
+            zone_of=lambda community: self.zone,
+            rituals_of=self.rituals_of,
+        )
         ends = {partition: len(records) for partition, records in self.log.records.items()}
         ours = [self.lab.topic(family) for family in {delivery.family for delivery in self.sent}]
         assert {p: end for p, end in ends.items() if p[0] in ours} == {

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 from folds import check, together
-from histories import Delivery, arrivals, histories, send
+from histories import Delivery, arrivals, histories, rituals_of, send
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oracle import Oracle
@@ -66,7 +66,7 @@ def test_shuffled_duplicated_and_split_input_gives_the_rows_of_the_fold(lab: Lab
     plain = Schedule(history, 1)
     worlds = [plain, Schedule(history + history, 2), *(data.draw(schedules(history)) for _ in range(4))]
     delivered = deliver(lab, worlds)
-    check(lab.warehouse, together(delivered.values()), *delivered)
+    check(lab.warehouse, together(delivered.values()), *delivered, rituals_of=rituals_of)
 
 
 @some
@@ -83,4 +83,5 @@ def test_an_event_that_comes_last_gives_the_rows_it_would_have_given_first(lab: 
     for name, delivery in zip(names, history, strict=True):
         send([delivery], log, prefix, name)
     lab.run(worker.drain())
-    check(lab.warehouse, together(send(history, late, prefix, name) for name in names), *names)
+    truth = together(send(history, late, prefix, name) for name in names)
+    check(lab.warehouse, truth, *names, rituals_of=rituals_of)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from folds import Rows, check, stored, together
-from histories import BODIES, NOW, Delivery, rfc3339, send
+from histories import BODIES, NOW, Delivery, rfc3339, rituals_of, send
 from pipeline import Lab, Log
 
 from streams.aggregates import ALL
@@ -66,6 +66,7 @@ LIFE = [
     event("9", "reaction", 70, member_id="cy", target_id="2"),
     event("10", "message", 3, member_id="ann", platform="shop"),
     event("11", "message", 5, member_id="cy", community_id="pot"),
+    event("13", "check_in", 6, member_id="a1", platform="shop"),
 ]
 
 
@@ -168,7 +169,7 @@ class Worlds:
         """All worlds are what the fold says."""
         prefix = self.lab.settings.kafka.topic_prefix
         oracles = [send(sent, Log(), prefix, world) for world, sent in self.sent.items()]
-        check(self.lab.warehouse, together(oracles), *self.sent)
+        check(self.lab.warehouse, together(oracles), *self.sent, rituals_of=rituals_of)
 
 
 def test_what_is_taken_back_leaves_the_rows_as_if_it_had_not_happened(lab: Lab) -> None:
@@ -248,4 +249,4 @@ def test_what_comes_late_for_a_merged_member_is_theirs(lab: Lab) -> None:
         "WHERE community_id = {name:String} AND member_id = 'ann' GROUP BY 1, 2 ORDER BY 1, 2",
         {"name": f"{world}tea"},
     )
-    assert [("shop", "a1", 3), ("shop", "ann", 1), ("wechat", "ann", 3), ("wechat", "bo", 3)] == of_ann
+    assert [("shop", "a1", 4), ("shop", "ann", 1), ("wechat", "ann", 3), ("wechat", "bo", 3)] == of_ann

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from oracle import CONTRIBUTING, ENGAGED, bucket, event_time
+from oracle import CONTRIBUTING, ENGAGED, bucket, event_time, family_of
 from oracles.rituals import Occurrence
 from oracles.signs import Lexicon, signs
 
@@ -183,7 +183,7 @@ def components(
         month = month_of(event_time(fact).astimezone(zone).date())
         if fact["type"] in ENGAGED:
             engaged[month].add(fact["member_id"])
-        if fact["type"] in CONTRIBUTING:
+        if family_of(fact) in CONTRIBUTING:
             wrote[month].add(fact["member_id"])
     parts: dict[str, dict[date, list[float]]] = defaultdict(lambda: defaultdict(list))
     for month, members in engaged.items():

@@ -16,10 +16,12 @@ from math import exp, log
 from statistics import fmean, pstdev
 from typing import Any, NamedTuple
 
+from oracle import family_of
+
 Fact = dict[str, Any]
 
-TAKING_PART = {"message", "reaction", "check_in", "order", "review"}
-GIVING = {"message", "review"}
+TAKING_PART = {"message", "reaction", "check_in", "order", "review", "hosting"}
+GIVING = {"message", "review", "hosting"}
 
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
@@ -162,7 +164,7 @@ class Connection:
         """Day -> members with an event of some families; of any, when None."""
         found: dict[date, set[str]] = defaultdict(set)
         for day, fact in self.dated:
-            if families is None or fact["type"] in families:
+            if families is None or family_of(fact) in families:
                 found[day].add(fact["member_id"])
         return found
 
@@ -231,7 +233,9 @@ class Connection:
 
     def contributions(self, first: date, last: date) -> Absence:
         """Of the contributions from one day to another."""
-        who = Counter(fact["member_id"] for day, fact in self.dated if first <= day <= last and fact["type"] in GIVING)
+        who = Counter(
+            fact["member_id"] for day, fact in self.dated if first <= day <= last and family_of(fact) in GIVING
+        )
         total = sum(who.values())
         return Absence(absence_factor(who), len(who), total, max(who.values()) / total if total else None)
 
@@ -248,7 +252,7 @@ class Connection:
         """Twenty messages or more in 90 days, then nothing on 30: most messages first."""
         found = []
         for member, facts in self.of_member.items():
-            own = [(fact, (today - self.day_of(fact)).days) for fact in facts if fact["type"] in TAKING_PART]
+            own = [(fact, (today - self.day_of(fact)).days) for fact in facts if family_of(fact) in TAKING_PART]
             before = [(fact, age) for fact, age in own if 0 <= age < 120]
             messages = sum(fact["type"] == "message" for fact, _ in before)
             if messages < 20 or any(age < 30 for _, age in before):
@@ -272,7 +276,7 @@ class Connection:
         today = self.date_of(at)
         busy: dict[str, Counter[str]] = defaultdict(Counter)
         for day, fact in self.dated:
-            if fact["type"] in TAKING_PART and 0 <= (today - day).days < length:
+            if family_of(fact) in TAKING_PART and 0 <= (today - day).days < length:
                 busy[fact["member_id"]][fact["platform"]] += 1
 
         def said(member: str, what: str) -> str:
@@ -302,7 +306,7 @@ class Connection:
         times = sorted(
             self.time_of(fact)
             for fact in (self.of_member[member] if member else self.facts)
-            if fact["type"] in TAKING_PART and at - length < self.time_of(fact) <= at
+            if family_of(fact) in TAKING_PART and at - length < self.time_of(fact) <= at
         )
         gaps = [(after - before).total_seconds() for before, after in pairwise(times)]
         if not gaps:

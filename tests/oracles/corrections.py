@@ -6,7 +6,7 @@ Imports nothing of the project. Everything is asked anew for each account: slow,
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -75,6 +75,16 @@ class Community:
         flags = {person: self.said_of_member(person, "flag") for person in persons if self.stays(person)}
         return {person: (said[-1].get("flagged_kind") or "") if said else "" for person, said in flags.items()}
 
+    def hosts(self, host: str) -> set[str]:
+        """Persons who have an account of that name."""
+        return {self.person(account) for account in list(self.friends) if account[1] == host}
+
+    def family(self, fact: Event, hosts: Mapping[str, str]) -> str:
+        """The type; or hosting, for a check-in of who is called as the host of the ritual, or has such an account."""
+        host = hosts.get(fact.get("ritual") or "", "") if fact["type"] == "check_in" else ""
+        person = self.person((fact["platform"], fact["member_id"]))
+        return "hosting" if host and person in {host, *self.hosts(host)} else str(fact["type"])
+
     def stays(self, person: str) -> bool:
         said = self.said_of_member(person, "hide", "restore")
         return not ((said and said[-1]["action"] == "hide") or self.said_of_member(person, "erase"))
@@ -93,21 +103,31 @@ class Community:
         return (flags[-1].get("flagged_kind") if flags else "") or fact.get("actor_kind", "human")
 
 
-def corrected(facts: Iterable[Event], time_of: Callable[[Event], datetime]) -> list[Event]:
+def nobody(community: str) -> Mapping[str, str]:
+    return {}
+
+
+def corrected(
+    facts: Iterable[Event],
+    time_of: Callable[[Event], datetime],
+    hosts_of: Callable[[str], Mapping[str, str]] = nobody,
+) -> list[Event]:
     """Facts as every number counts them: `member_id` is the person (`account_id`: as published), the kind corrected.
 
-    `mentioned` are the persons mentioned, with the kind that moderation gave them.
+    `mentioned` are the persons mentioned, with the kind that moderation gave them; `family` is the type, or hosting.
+    `hosts_of` gives the host of each ritual that a community declared one for.
     """
     communities: dict[str, list[Event]] = defaultdict(list)
     for fact in facts:
         communities[fact["community_id"]].append(fact)
     found = []
-    for members in communities.values():
+    for name, members in communities.items():
         community = Community(members, time_of)
         for fact in members:
             person = community.person((fact["platform"], fact["member_id"]))
             if community.counts(fact, person):
                 kind = community.kind(fact, person)
                 says = {"account_id": fact["member_id"], "member_id": person, "actor_kind": kind}
+                says["family"] = community.family(fact, hosts_of(name))
                 found.append(fact | says | {"mentioned": community.mentioned(fact)})
     return found

@@ -12,7 +12,7 @@ from fractions import Fraction
 from itertools import accumulate
 from typing import NamedTuple
 
-from oracle import CONTRIBUTING, ENGAGED, Event, event_time
+from oracle import CONTRIBUTING, ENGAGED, Event, event_time, family_of
 
 HOSTED = "hosted"
 BUILDING = frozenset({"review", "moderation", HOSTED})
@@ -153,15 +153,17 @@ def ladder(
 ) -> dict[Member, list[Stay]]:
     """Member -> stays. `today` is the last day of each community that is judged; it holds no later fact.
 
-    `hosts` are (ritual, member): a day on which the host checked in to the ritual is one event that builds.
+    `hosts` are (ritual, member), where facts do not say it by their family: each check-in of the host at the ritual
+    contributes, and a day of them is one event that builds.
     """
     acts: dict[Member, list[tuple[date, str]]] = defaultdict(list)
     hosted: set[tuple[Member, date, str]] = set()
     for fact in facts:
         member, day = (fact["community_id"], fact["member_id"]), day_of(fact)
-        acts[member].append((day, fact["type"]))
         ritual = fact.get("ritual", "")
-        if (ritual, member[1]) in hosts and (member, day, ritual) not in hosted:
+        hosting = family_of(fact) == "hosting" or (ritual, member[1]) in hosts
+        acts[member].append((day, "hosting" if hosting else fact["type"]))
+        if hosting and (member, day, ritual) not in hosted:
             hosted.add((member, day, ritual))
             acts[member].append((day, HOSTED))
     # So long after the last act nothing can change any more.

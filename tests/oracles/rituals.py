@@ -174,18 +174,33 @@ class Occurrence(NamedTuple):
 
 
 class Declared(NamedTuple):
-    """What a community declares of a ritual: on which of its days it is due, and who hosts it."""
+    """What a community declares of a ritual: on which of its days it is due, who hosts it, and in which conversation
+    messages from one minute of the day to another count as taking part.
+    """
 
     due: Callable[[date], bool]
     host_id: str
+    conversation_id: str = ""
+    minutes: range = range(0)
+
+    def met(self, fact: Event, at: datetime) -> bool:
+        """Whether a message at a local time takes part."""
+        if not self.conversation_id or fact.get("conversation_id") != self.conversation_id:
+            return False
+        return self.due(at.date()) and at.hour * 60 + at.minute in self.minutes
 
 
 Roll = dict[tuple[str, str], dict[date, dict[str, datetime]]]
 """(source, ritual) -> local day -> member -> first arrival, UTC."""
 
 
-def roll(facts: Iterable[Event], rituals: Iterable[tuple[date, str, Inferred]], zone: tzinfo = UTC) -> Roll:
-    """Who came to what check-ins name, and to what was inferred of the month; humans only."""
+def roll(
+    facts: Iterable[Event],
+    declared: Mapping[str, Declared],
+    rituals: Iterable[tuple[date, str, Inferred]],
+    zone: tzinfo = UTC,
+) -> Roll:
+    """Who came to what check-ins name or is declared, and to what was inferred of the month; humans only."""
     arrivals: Roll = defaultdict(lambda: defaultdict(dict))
     of_month: dict[date, list[tuple[str, Inferred]]] = defaultdict(list)
     for month, name, ritual in rituals:
@@ -200,6 +215,10 @@ def roll(facts: Iterable[Event], rituals: Iterable[tuple[date, str, Inferred]], 
     for fact in sorted(facts, key=event_time):
         if fact["type"] not in ("message", "check_in") or fact.get("actor_kind", "human") != "human":
             continue
+        at = event_time(fact).astimezone(zone)
+        for name, said in declared.items():
+            if fact["type"] == "message" and said.met(fact, at):
+                came("named", name, at.date(), fact)
         if fact.get("ritual"):
             first.setdefault((fact["ritual"], fact["member_id"], bucket(event_time(fact), "hour")), fact)
         hour = local_hour(fact, zone)
@@ -229,7 +248,7 @@ def occurrences(
     def eligible(day: date) -> int:
         return len(set().union(*(engaged.get(day - timedelta(days=n), set()) for n in range(28))))
 
-    for (source, name), days in roll(facts, [(*key, each) for key, each in rituals.items()], zone).items():
+    for (source, name), days in roll(facts, declared, [(*key, each) for key, each in rituals.items()], zone).items():
         said = declared.get(name) if source == "named" else None
         latest: list[set[str]] = []
         for number, day in enumerate(sorted(days), start=1):

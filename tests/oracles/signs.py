@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any
@@ -88,14 +88,23 @@ def signs(fact: Event, lexicon: Lexicon) -> Iterator[tuple[str, str]]:
 
 
 def stored_rows(
-    facts: Iterable[Event], time_of: Callable[[Event], datetime], lexicon: Lexicon | None = None
+    facts: Iterable[Event],
+    time_of: Callable[[Event], datetime],
+    lexicon: Lexicon | None = None,
+    conversations_of: Callable[[str], Collection[str]] = lambda community: (),
 ) -> dict[tuple[Any, ...], tuple[int, datetime, datetime]]:
-    """Rows of the table: (community, hour, kind, ref, member, actor kind) -> (events, first, last)."""
+    """Rows of the table: (community, hour, kind, ref, member, actor kind) -> (events, first, last).
+
+    `conversations_of` gives those that rituals of a community name.
+    """
     times: dict[tuple[Any, ...], list[datetime]] = defaultdict(list)
     for fact in facts:
         at = time_of(fact)
         hour = at.replace(minute=0, second=0, microsecond=0)
-        for sign in signs(fact, lexicon or {}):
+        found = list(signs(fact, lexicon or {}))
+        if fact["type"] == "message" and fact.get("conversation_id") in conversations_of(fact["community_id"]):
+            found.append(("conversation", f"{at.minute:02} {fact['conversation_id']}"))
+        for sign in found:
             who = (fact["member_id"], fact.get("actor_kind", "human"))
             times[fact["community_id"], hour, *sign, *who].append(at)
     return {key: (len(ats), min(ats), max(ats)) for key, ats in times.items()}

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from oracle import CONTRIBUTING, ENGAGED, Event, Grain, Oracle, event_time
+from oracle import CONTRIBUTING, ENGAGED, Event, Grain, Oracle, event_time, family_of
 from oracles import belonging, ladder, rituals, signs, streaks, ties
 from oracles.connection import Connection, monday
 from oracles.rituals import ORDINALS, WEEKDAYS
@@ -45,7 +45,9 @@ class Said:
             for name, value in values.items()
         }
         self.rituals = {
-            name: rituals.Declared(due_on(ritual), ritual.get("host_id", ""))
+            name: rituals.Declared(
+                due_on(ritual), ritual.get("host_id", ""), ritual.get("conversation_id", ""), minutes_of(ritual)
+            )
             for name, ritual in settings.get("rituals", {}).items()
         }
         self.steps = ladder.STEPS
@@ -77,6 +79,12 @@ def due_on(ritual: Mapping[str, Any]) -> Callable[[date], bool]:
     if ritual["every"] == "week":
         return lambda day: WEEKDAYS[day.weekday()].lower() in ritual["weekdays"]
     return lambda day: ritual["every"] == "day" or ritual["month_day"] == day.day
+
+
+def minutes_of(ritual: Mapping[str, Any]) -> range:
+    """The minutes of the day in which it is held; those after midnight are of no day on which it is due."""
+    hour, minute = map(int, ritual["at"].split(":"))
+    return range(60 * hour + minute, 60 * hour + minute + ritual.get("duration_minutes", 60))
 
 
 @dataclass(frozen=True)
@@ -142,12 +150,10 @@ class Place:
 
     @cached_property
     def ladder(self) -> dict[ladder.Member, list[ladder.Stay]]:
-        hosts = {(name, ritual.host_id) for name, ritual in self.said.rituals.items() if ritual.host_id}
-
         def local_day(fact: Event) -> date:
             return self.local(event_time(fact)).date()
 
-        return ladder.ladder(self.facts, self.last_day, self.said.steps, local_day, hosts)
+        return ladder.ladder(self.facts, self.last_day, self.said.steps, local_day)
 
     @cached_property
     def weeks(self) -> list[tuple[str, ladder.Move]]:
@@ -166,7 +172,8 @@ class Place:
 
     @cached_property
     def roll(self) -> rituals.Roll:
-        return rituals.roll(self.facts, [(*key, each) for key, each in self.inferred.items()], self.said.zone)
+        inferred = [(*key, each) for key, each in self.inferred.items()]
+        return rituals.roll(self.facts, self.said.rituals, inferred, self.said.zone)
 
     @cached_property
     def occurrences(self) -> dict[tuple[str, str, date], rituals.Occurrence]:
@@ -218,7 +225,7 @@ def rolling(place: Place) -> Rows:
 def rolling_by_segment(place: Place) -> Rows:
     segments: dict[tuple[str, str], dict[tuple[str, str], Event]] = {}
     for key, fact in place.oracle.facts.items():
-        segments.setdefault((fact["type"], fact["platform"]), {})[key] = fact
+        segments.setdefault((family_of(fact), fact["platform"]), {})[key] = fact
     return {
         (name, *segment): numbers
         for segment, facts in segments.items()

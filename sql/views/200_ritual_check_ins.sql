@@ -1,0 +1,48 @@
+-- title: who took part in which ritual on which day
+-- Checked in at it; or, on a day on which it was due, wrote in the conversation that the settings name, from when it begins until it
+-- ends, or until midnight. Counted actors only. Days are the community's own.
+CREATE OR REPLACE VIEW {db}.ritual_check_ins AS
+WITH
+    (SELECT any(zone) FROM {store}.communities FINAL WHERE community_id = '') AS default_zone,
+    signs AS
+    (
+        SELECT
+            s.community_id AS community_id, s.kind AS kind, s.ref AS ref, s.member_id AS member_id, s.first_at AS came_at,
+            toDateTime(s.first_at) AS moment, if(said.zone = '', default_zone, said.zone) AS zone
+        FROM {store}.sign_hour AS s FINAL
+        LEFT JOIN (SELECT community_id, zone FROM {store}.communities FINAL) AS said ON said.community_id = s.community_id
+        WHERE s.kind IN ('ritual', 'conversation') AND s.actor_kind IN {counted}
+    ),
+    told AS
+    (
+        SELECT community_id, kind, ref, member_id, came_at, moment + offset_s AS local
+        FROM signs
+        ASOF LEFT JOIN (SELECT zone, from_utc, offset_s FROM {store}.zone_offsets FINAL) AS o
+            ON o.zone = signs.zone AND signs.moment >= o.from_utc
+    )
+SELECT
+    community_id,
+    ritual,
+    toDate(local) AS day,
+    member_id,
+    min(came_at) AS arrived_at
+FROM
+(
+    SELECT community_id, ref AS ritual, local, member_id, came_at
+    FROM told
+    WHERE kind = 'ritual'
+    UNION ALL
+    SELECT community_id, ritual, local, member_id, came_at
+    FROM (SELECT *, substring(ref, 4) AS conversation_id FROM told WHERE kind = 'conversation') AS wrote
+    INNER JOIN
+    (
+        SELECT
+            community_id, conversation_id, ritual, toString(every) AS cadence, weekday, month_day, at_minute,
+            at_minute + duration_minutes AS end_minute
+        FROM {db}.declared_rituals
+        WHERE conversation_id != ''
+    ) AS meetings USING (community_id, conversation_id)
+    WHERE (cadence = 'day' OR weekday = toDayOfWeek(local) OR month_day = toDayOfMonth(local))
+        AND toHour(local) * 60 + toMinute(local) >= at_minute AND toHour(local) * 60 + toMinute(local) < end_minute
+)
+GROUP BY community_id, ritual, day, member_id;
