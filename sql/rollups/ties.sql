@@ -14,8 +14,8 @@ WITH
         FROM {store}.member_standing FINAL
         WHERE {communities}
     ) AS standings,
-    -- Old versions of events name too much, which does no harm. A scalar is read once, however often it is used.
     -- From when to when the buckets are, and what their events name. Old versions of events name too much, which does no harm.
+    -- A scalar is read once, however often it is used.
     (
         SELECT (
             min(minute),

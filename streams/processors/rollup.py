@@ -219,15 +219,20 @@ class Rollup:
         taken = stage.take()
         stage.busy = True
         try:
+            if index == len(self.stages) - 1:
+                # Only now: what the ties before these have not found is awaited since they were written.
+                naming = await until_available("references", lambda: self.naming(taken))
+                for community, minutes in naming.items():
+                    for marks in (taken.dirty, taken.replaced):
+                        mark(marks, community, starts_of(list(minutes), SECONDS["minute"]))
             await until_available("recompute", lambda: self.recompute(taken))
-            naming = await until_available("references", lambda: self.naming(taken)) if index == 0 else {}
-            await self.hand_on(index, taken, {name: list(minutes) for name, minutes in naming.items()})
+            await self.hand_on(index, taken)
         finally:
             stage.busy = False
         for later in self.stages[index:]:
             later.wake.set()
 
-    async def hand_on(self, index: int, taken: Stage, naming: Mapping[str, ArrayLike]) -> None:
+    async def hand_on(self, index: int, taken: Stage) -> None:
         """What a stage has recomputed is dirty in the next; after the last its batches are acknowledged."""
         if taken.oldest_received_ms:
             metrics.QUERYABLE_LATENCY_SECONDS.observe(max(0.0, time.time() - taken.oldest_received_ms / 1000))
@@ -238,7 +243,6 @@ class Rollup:
         if index == 0:
             # What is deferred keeps minutes. The batches follow through the grains, and are acknowledged after both.
             self.stages[last].add(taken.dirty, taken.replaced, (), now)
-            self.stages[last].add(naming, naming, (), now)
         if index < last:
             dirty, replaced = (taken.dirty, taken.replaced) if index + 1 < last else ({}, {})
             self.stages[index + 1].change(taken.settings)

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from threading import Event as Gate
 from typing import Any
 
 import pytest
@@ -179,6 +180,61 @@ def test_minutes_are_right_while_something_dear_is_still_being_recomputed(tea: C
             running.cancel()
 
     lab.run(both())
+
+
+class SlowTies:
+    """The warehouse, whose first recompute of ties has read everything long before it writes anything."""
+
+    def __init__(self, warehouse: Any) -> None:
+        self._warehouse = warehouse
+        self.has_read, self.may_write = Gate(), Gate()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._warehouse, name)
+
+    def command(self, sql: str, parameters: Any = None, settings: Any = None) -> None:
+        into, _, select = sql.partition(" SELECT ")
+        if ".tie_minute" not in into or self.has_read.is_set():
+            self._warehouse.command(sql, parameters, settings)
+            return
+        self._warehouse.command(f"CREATE TABLE {{store}}.slow ENGINE = Memory AS SELECT {select}", settings=settings)
+        self.has_read.set()
+        assert self.may_write.wait(60)
+        self._warehouse.command(f"{into} SELECT * FROM {{store}}.slow")
+        self._warehouse.command("DROP TABLE {store}.slow")
+
+
+def test_what_is_named_may_come_while_the_ties_that_name_it_are_being_written(tea: Community) -> None:
+    """The recompute has read no such event, and nobody can know yet that it is awaited."""
+    lab = tea.lab
+    slow: Any = SlowTies(lab.warehouse)
+    worker = Worker(lab.settings, slow, tea.log)
+
+    async def minutes() -> None:
+        await worker.take_in()
+        await worker.listen()
+        await worker.flush(0)
+
+    async def both() -> None:
+        tea.publish(reply_to="question", occurred_at=(NOON + timedelta(minutes=5)).isoformat())
+        await minutes()
+        ties = asyncio.create_task(worker.flush(3))
+        try:
+            assert await asyncio.to_thread(slow.has_read.wait, 60)
+            tea.publish(event_id="question", member_id="bo")
+            await minutes()
+        finally:
+            slow.may_write.set()
+            await ties
+        await worker.drain()
+
+    lab.run(both())
+    ties = lab.warehouse.rows(
+        "SELECT kind, member_id, other_id FROM {store}.tie_minute FINAL "
+        "WHERE community_id = {name:String} ORDER BY kind",
+        {"name": tea.name},
+    )
+    assert [("reply", "ann", "bo"), ("start", "bo", "")] == ties
 
 
 def test_a_stage_rests_only_while_more_is_coming(tea: Community) -> None:
