@@ -67,6 +67,7 @@ LIFE = [
     event("10", "message", 3, member_id="ann", platform="shop"),
     event("11", "message", 5, member_id="cy", community_id="pot"),
     event("13", "check_in", 6, member_id="a1", platform="shop"),
+    event("14", "check_in", 7, member_id="cy"),
 ]
 
 
@@ -100,6 +101,8 @@ WAYS = [
             link("u4", 47, "bo", "bo", action="unlink"),
         ],
     ),
+    Way("a host who is known by another account", [link("m", 60, "cy", "ann")],
+        [link("u", 50, "cy", "ann", action="unlink")]),
     Way("unmerged from the other side", [link("m", 60, "ann", "a1")], [event(
         "u", "identity", 50, member_id="a1", platform="shop", action="unlink",
         linked_platform="wechat", linked_account_id="ann",
