@@ -20,13 +20,13 @@ from streams.settings import Settings
 Measure = Callable[[EmbeddedBroker, Settings, int], Result]
 
 
-def on_fresh_broker(measure: Measure, events: int, partitions: int) -> Result:
-    """One measurement on a broker of its own whose topics hold `events` events."""
+def on_fresh_broker(measure: Measure, events: int, partitions: int, days: int = 0) -> Result:
+    """One measurement on a broker of its own whose topics hold `events` events, dense or spread over `days`."""
     with EmbeddedBroker() as broker:
         settings = settings_for(broker, "bench.", partitions)
         create_topics(settings)
         started = time.monotonic()
-        size = fill(settings.kafka, read(events))
+        size = fill(settings.kafka, read(events, days=days))
         took = time.monotonic() - started
         print(f"  filled {events:,} events of {size / events:.0f} bytes in {took:.1f} s", flush=True)
         found = measure(broker, settings, events)
@@ -85,18 +85,21 @@ def run_freshness(options: argparse.Namespace) -> None:
 
 def run_queries(options: argparse.Namespace) -> None:
     """The views on what the whole path leaves behind."""
-    found: list[views.Latency] = []
+    parts = []
+    for days, about in ((0, "dense"), (options.days, f"over {options.days} days")):
+        found: list[views.Latency] = []
 
-    def ask(settings: Settings, warehouse: Warehouse) -> None:
-        found.extend(views.measure(warehouse))
+        def ask(settings: Settings, warehouse: Warehouse, found: list[views.Latency] = found) -> None:
+            found.extend(views.measure(warehouse))
 
-    on_fresh_broker(
-        lambda broker, settings, events: path.measure(broker, settings, events, then=ask),
-        options.events,
-        options.partitions,
-    )
-    text = f"On {options.events:,} events, nothing else running:\n\n{report.latencies(found)}"
-    report.publish("queries", text, options.command_line, options.write)
+        on_fresh_broker(
+            lambda broker, settings, events, ask=ask: path.measure(broker, settings, events, then=ask),  # type: ignore[misc]
+            options.events,
+            options.partitions,
+            days,
+        )
+        parts.append(f"{options.events:,} events, {about}, nothing else running:\n\n{report.latencies(found)}")
+    report.publish("queries", "\n\n".join(parts), options.command_line, options.write)
 
 
 def run_steps(options: argparse.Namespace) -> None:
@@ -151,6 +154,8 @@ def arguments() -> argparse.ArgumentParser:
             parsed.add_argument("--rate", type=int, default=5_000, help="events a second, published live")
             parsed.add_argument("--seconds", type=float, default=60.0, help="how long")
             parsed.add_argument("--history", type=int, default=200_000, help="events that are there already")
+        if name in ("queries", "all"):
+            parsed.add_argument("--days", type=int, default=728, help="of the second data set, as many events")
         if name in ("steps", "growth", "all"):
             parsed.add_argument("--rows", type=int, default=50_000, help="rows of one insert")
         if name in ("growth", "all"):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from streams.simulate import simulate
+from streams.simulate import communities_of, simulate
 from streams.topics import by_name
 
 SEED = 1
@@ -39,20 +39,33 @@ def cache_dir() -> Path:
     return directory
 
 
-def prepared(count: int) -> Path:
+def spread(count: int, days: int) -> float:
+    """The rate at which `count` events fill so many days: `simulate` takes the one before growth and decline."""
+    chosen = communities_of(COMMUNITIES)
+    weeks = range(max(1, days // 7))
+    grown = sum(each.share * min(4.0, max(0.1, each.weekly_growth**week)) for each in chosen for week in weeks) / sum(
+        each.share for each in chosen for _ in weeks
+    )
+    return count / (days * 86400) / grown
+
+
+def prepared(count: int, days: int = 0) -> Path:
     """A file of at least `count` events in event-time order, made when there is none; a longer one serves as well.
 
-    One line an event: topic suffix, key and JSON value, separated by tabs, which JSON never holds unescaped.
+    They begin at START and are RATE dense, or fill about so many `days` before START. One line an event: topic suffix,
+    key and JSON value, separated by tabs, which JSON never holds unescaped.
     """
-    directory, name = cache_dir(), f"events-{SEED}-{COMMUNITIES}-{RATE:g}"
+    start, rate = (START - timedelta(days), spread(count, days)) if days else (START, RATE)
+    directory, name = cache_dir(), f"events-{SEED}-{COMMUNITIES}-{f'{days}-days' if days else f'{RATE:g}'}"
     for path in sorted(directory.glob(f"{name}-*.tsv"), key=lambda path: int(path.stem.rsplit("-", 1)[1])):
-        if int(path.stem.rsplit("-", 1)[1]) >= count:
+        held = int(path.stem.rsplit("-", 1)[1])
+        if held == count or (held > count and not days):
             return path
     path = directory / f"{name}-{count}.tsv"
     started, encode = time.monotonic(), msgspec.json.Encoder().encode
     half = path.with_suffix(".part")
     with half.open("wb", buffering=COPYING) as out:
-        for event in islice(simulate(SEED, COMMUNITIES, START, None, RATE), count):
+        for event in islice(simulate(SEED, COMMUNITIES, start, None, rate), count):
             out.write(
                 b"%s\t%s/%s\t%s\n"
                 % (
@@ -67,9 +80,9 @@ def prepared(count: int) -> Path:
     return path
 
 
-def read(count: int, first: int = 0) -> Iterator[Encoded]:
-    """`count` events from the `first` on, in order of event time."""
-    with prepared(first + count).open("rb", buffering=COPYING) as lines:
+def read(count: int, first: int = 0, days: int = 0) -> Iterator[Encoded]:
+    """`count` events from the `first` on, in order of event time; see `prepared`."""
+    with prepared(first + count, days).open("rb", buffering=COPYING) as lines:
         for line in islice(lines, first, first + count):
             suffix, key, value = line.rstrip(b"\n").split(b"\t", 2)
             yield Encoded(suffix.decode(), key, value)

@@ -132,9 +132,24 @@ def freshness(found: Freshness) -> str:
 
 
 def latencies(found: Sequence[Latency]) -> str:
-    """One line a question."""
-    head = ("Question", "rows", "median ms", "worst ms")
-    return table(head, [(each.question, each.rows, f"{each.median_ms:.0f}", f"{each.worst_ms:.0f}") for each in found])
+    """One line a panel, a pair of columns for each community it was asked for; then what was asked of all."""
+    whose = list(dict.fromkeys(each.community for each in found if each.community))
+    panels: dict[str, dict[str, Latency]] = {}
+    for each in found:
+        panels.setdefault(each.question, {})[each.community] = each
+    head = ("Panel", *(f"{column}, {one} community" for one in whose for column in ("rows", "median ms", "worst ms")))
+    rows = [
+        (f"`{panel}`", *(cell for one in whose for cell in shown(answers[one])))
+        for panel, answers in panels.items()
+        if "" not in answers
+    ]
+    of_all = [(panel, *shown(answers[""])) for panel, answers in panels.items() if "" in answers]
+    return f"{table(head, rows)}\n\n{table(('Of all communities', 'rows', 'median ms', 'worst ms'), of_all)}"
+
+
+def shown(latency: Latency) -> tuple[str, str, str]:
+    """Rows, median and worst."""
+    return f"{latency.rows:,}", f"{latency.median_ms:.0f}", f"{latency.worst_ms:.0f}"
 
 
 def publish(section: str, text: str, command: Sequence[str], write: bool) -> None:

@@ -1,93 +1,179 @@
-"""How long analysts wait: the views of the database, asked as an analyst asks them."""
+"""How long analysts wait: every view asked as a panel of a dashboard asks it, and a few for all communities."""
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from statistics import median
 
 from streams.clickhouse import Warehouse
 
-RUNS = 15
+RUNS = 7
+
+BY_DAY = "AND day > toDate('{day}') - 90 ORDER BY day"
+BY_WEEK = "AND week > toDate('{day}') - 365 ORDER BY week"
+BY_MONTH = "AND month > toDate('{day}') - 730 ORDER BY month"
+ALL_ROWS = ""
+TABLE = "LIMIT 1000"
+
+PANELS: Mapping[str, str] = {
+    # activity
+    "activity_minute": "AND start >= toDateTime('{end}', 'UTC') - 86400 ORDER BY start",
+    "activity_hour": "AND start >= toDateTime('{end}', 'UTC') - 28 * 86400 ORDER BY start",
+    "activity_day": "AND start >= toDateTime('{end}', 'UTC') - 90 * 86400 ORDER BY start",
+    "activity_minute_by_segment": "AND start >= toDateTime('{end}', 'UTC') - 86400 ORDER BY start",
+    "activity_hour_by_segment": "AND start >= toDateTime('{end}', 'UTC') - 28 * 86400 ORDER BY start",
+    "activity_day_by_segment": "AND start >= toDateTime('{end}', 'UTC') - 90 * 86400 ORDER BY start",
+    "activity_rolling": ALL_ROWS,
+    "activity_rolling_at(at = '{end}')": ALL_ROWS,
+    "activity_rolling_by_segment": ALL_ROWS,
+    "activity_rolling_by_segment_at(at = '{end}')": ALL_ROWS,
+    # members
+    "presence_day": BY_DAY,
+    "active_members": BY_DAY,
+    "lifecycle_day": BY_DAY,
+    "lifecycle_week": BY_WEEK,
+    "retention_week": "ORDER BY cohort_by, cohort_week, week",
+    "active_days": ALL_ROWS,
+    "active_days_at(at = '{end}')": ALL_ROWS,
+    "absence_factor": ALL_ROWS,
+    "absence_factor_at(at = '{end}', days = 90)": ALL_ROWS,
+    "absence_factor_month": BY_MONTH,
+    "breadth": ALL_ROWS,
+    "breadth_at(at = '{end}', days = 28)": ALL_ROWS,
+    "engaged_by_segment": ALL_ROWS,
+    "engaged_by_segment_at(at = '{end}', days = 28)": ALL_ROWS,
+    "engaged_members_at(at = '{end}', days = 28)": TABLE,
+    "burstiness": ALL_ROWS,
+    "burstiness_at(at = '{end}', days = 28)": ALL_ROWS,
+    "member_burstiness": TABLE,
+    "member_burstiness_at(at = '{end}', days = 28)": TABLE,
+    "members_at_risk": f"ORDER BY rank {TABLE}",
+    "members_at_risk_at(at = '{end}')": f"ORDER BY rank {TABLE}",
+    "member_day": "AND start >= toDateTime('{end}', 'UTC') - 7 * 86400 ORDER BY events DESC LIMIT 1000",
+    "member_activity": "AND day > toDate('{day}') - 7 ORDER BY events DESC LIMIT 1000",
+    # ties
+    "ties": f"ORDER BY strength DESC {TABLE}",
+    "ties_at(at = '{end}')": f"ORDER BY strength DESC {TABLE}",
+    "reach": f"ORDER BY reach DESC {TABLE}",
+    "reach_at(at = '{end}')": f"ORDER BY reach DESC {TABLE}",
+    "network": ALL_ROWS,
+    "network_at(at = '{end}')": ALL_ROWS,
+    "newcomer_ties": f"ORDER BY day DESC {TABLE}",
+    "newcomer_ties_at(at = '{end}')": f"ORDER BY day DESC {TABLE}",
+    "newcomer_ties_week": BY_WEEK,
+    "first_response": f"AND day > toDate('{{day}}') - 90 ORDER BY asked_at DESC {TABLE}",
+    "first_response_at(at = '{end}')": f"AND day > toDate('{{day}}') - 90 ORDER BY asked_at DESC {TABLE}",
+    "first_response_day": BY_DAY,
+    "first_response_week": BY_WEEK,
+    # the ladder and streaks
+    "ladder_history": f"ORDER BY since DESC {TABLE}",
+    "ladder_at(at = '{day}')": f"ORDER BY rank DESC {TABLE}",
+    "ladder_member_week": f"AND week > toDate('{{day}}') - 14 {TABLE}",
+    "ladder_flow": BY_WEEK,
+    "ladder_steps": BY_WEEK,
+    "ladder_dwell": ALL_ROWS,
+    "ladder_week": BY_WEEK,
+    "gravity": BY_WEEK,
+    "streaks": f"ORDER BY days DESC {TABLE}",
+    "streaks_week": f"ORDER BY weeks DESC {TABLE}",
+    "streak_days": f"AND day > toDate('{{day}}') - 90 {TABLE}",
+    # rituals
+    "attendance_hour": BY_DAY,
+    "inferred_rituals": BY_MONTH,
+    "ritual_check_ins": f"{BY_DAY} {TABLE}",
+    "ritual_roll": f"{BY_DAY} {TABLE}",
+    "ritual_attendance": f"{BY_DAY} {TABLE}",
+    "ritual_occurrences": BY_DAY,
+    "ritual_hosts": ALL_ROWS,
+    "streaks_ritual": f"ORDER BY occurrences DESC {TABLE}",
+    # values and belonging
+    "signs": f"{BY_DAY} {TABLE}",
+    "shared_values": BY_MONTH,
+    "belonging_gains": BY_MONTH,
+    "give_and_receive": f"ORDER BY month DESC, given DESC {TABLE}",
+    "belonging_components": BY_MONTH,
+    "belonging_index": BY_MONTH,
+    # facts, settings, corrections
+    "events": "AND minute >= toDateTime('{end}', 'UTC') - 3600 ORDER BY event_time DESC LIMIT 100",
+    "communities": ALL_ROWS,
+    "community_today": ALL_ROWS,
+    "community_today_at(at = '{end}')": ALL_ROWS,
+    "community_offsets": ALL_ROWS,
+    "community_settings_history": ALL_ROWS,
+    "declared_rituals": ALL_ROWS,
+    "value_terms": ALL_ROWS,
+    "value_acts": ALL_ROWS,
+    "ladder_levels": ALL_ROWS,
+    "streak_rules": ALL_ROWS,
+    "holidays": ALL_ROWS,
+    "linked_accounts": TABLE,
+    "member_standing": TABLE,
+    "hidden_events": TABLE,
+    "dead_letters": TABLE,
+}
+"""View -> which rows of one community a panel shows: its time range, or a table's first page."""
+
+WHOLE: Mapping[str, str] = {
+    "pipeline_freshness": "SELECT * FROM {db}.pipeline_freshness",
+    "pipeline_watermark": "SELECT * FROM {db}.pipeline_watermark",
+    "every community, rolling 5 min to 28 days: `activity_rolling_at`": (
+        "SELECT * FROM {db}.activity_rolling_at(at = '{end}')"
+    ),
+    "every community, last day: `activity_day`": (
+        "SELECT * FROM {db}.activity_day WHERE start >= toDateTime('{end}', 'UTC') - 2 * 86400"
+    ),
+    "every community, last hour by minute: `activity_minute`": (
+        "SELECT * FROM {db}.activity_minute WHERE start >= toDateTime('{end}', 'UTC') - 3600"
+    ),
+}
+"""What is asked of all communities together."""
 
 
 @dataclass(frozen=True)
 class Latency:
-    """One question, how many rows answered it, and how long that took."""
+    """One question of one community (empty: of all), how many rows answered it, and how long that took."""
 
     question: str
+    community: str
     rows: int
     median_ms: float
     worst_ms: float
 
 
-QUESTIONS = {
-    "every community, rolling 5 min to 28 days: `activity_rolling_at`": (
-        "SELECT * FROM {db}.activity_rolling_at(at = '{end}')"
-    ),
-    "one community, the same": (
-        "SELECT * FROM {db}.activity_rolling_at(at = '{end}') WHERE community_id = '{community}'"
-    ),
-    "every community by platform and family: `activity_rolling_by_segment_at`": (
-        "SELECT * FROM {db}.activity_rolling_by_segment_at(at = '{end}')"
-    ),
-    "every community, every day: `activity_day`": "SELECT * FROM {db}.activity_day",
-    "one community, every hour: `activity_hour`": (
-        "SELECT * FROM {db}.activity_hour WHERE community_id = '{community}' ORDER BY start"
-    ),
-    "one community, last 24 h by minute: `activity_minute`": (
-        "SELECT * FROM {db}.activity_minute WHERE community_id = '{community}' "
-        "AND start >= toDateTime('{end}', 'UTC') - 86400 ORDER BY start"
-    ),
-    "every community, last hour by minute: `activity_minute`": (
-        "SELECT * FROM {db}.activity_minute WHERE start >= toDateTime('{end}', 'UTC') - 3600"
-    ),
-    "the 20 busiest members of a community: `member_day`": (
-        "SELECT member_id, sum(events) AS n FROM {db}.member_day WHERE community_id = '{community}' "
-        "GROUP BY member_id ORDER BY n DESC LIMIT 20"
-    ),
-    "the last 100 messages of a community: `events`": (
-        "SELECT event_time, member_id, text FROM {db}.events WHERE community_id = '{community}' AND type = 'message' "
-        "AND minute >= toDateTime('{end}', 'UTC') - 3600 ORDER BY event_time DESC LIMIT 100"
-    ),
-    "one community, three months: `presence_day`": (
-        "SELECT * FROM {db}.presence_day WHERE community_id = '{community}' AND day > toDate('{day}') - 92 ORDER BY day"
-    ),
-    "the same: `active_members`": (
-        "SELECT * FROM {db}.active_members WHERE community_id = '{community}' AND day > toDate('{day}') - 92 "
-        "ORDER BY day"
-    ),
-    "the same: `lifecycle_day`": (
-        "SELECT * FROM {db}.lifecycle_day WHERE community_id = '{community}' AND day > toDate('{day}') - 92 "
-        "ORDER BY day"
-    ),
-    "one community: `retention_week`": (
-        "SELECT * FROM {db}.retention_week WHERE community_id = '{community}' ORDER BY cohort_by, cohort_week, week"
-    ),
-    "one community: `active_days`": "SELECT * FROM {db}.active_days WHERE community_id = '{community}'",
-    "one community: `absence_factor_month`": (
-        "SELECT * FROM {db}.absence_factor_month WHERE community_id = '{community}' ORDER BY month"
-    ),
-    "one community: `breadth`": "SELECT * FROM {db}.breadth WHERE community_id = '{community}'",
-    "one community: `burstiness`": "SELECT * FROM {db}.burstiness WHERE community_id = '{community}'",
-    "one community: `members_at_risk`": "SELECT * FROM {db}.members_at_risk WHERE community_id = '{community}'",
-    "how fresh: `pipeline_freshness`": "SELECT * FROM {db}.pipeline_freshness",
-}
+def view_of(question: str) -> str:
+    """Name of the view that a key of PANELS asks."""
+    return question.partition("(")[0]
+
+
+def questions(communities: Mapping[str, str], end: str) -> Iterator[tuple[str, str, str]]:
+    """(question, whose, SQL) of every panel for each community (whose -> id), then of all; `end` as DateTime text."""
+    for panel, rows in PANELS.items():
+        for whose, community in communities.items():
+            sql = f"SELECT * FROM {{db}}.{panel} WHERE community_id = '{community}' {rows}"
+            yield panel, whose, filled(sql, end)
+    for question, sql in WHOLE.items():
+        yield question, "", filled(sql, end)
+
+
+def filled(sql: str, end: str) -> str:
+    """SQL with the moment filled in, and its date."""
+    return sql.replace("{end}", end).replace("{day}", end[:10])
 
 
 def measure(warehouse: Warehouse) -> list[Latency]:
     """Ask every question several times; the first time is not counted."""
     [(end,)] = warehouse.rows("SELECT toString(toStartOfSecond(max(event_time))) FROM {db}.events")
-    [(community,)] = warehouse.rows(
-        "SELECT community_id FROM {db}.activity_day GROUP BY community_id ORDER BY sum(events) DESC LIMIT 1"
-    )
+    sizes = warehouse.rows("SELECT community_id FROM {db}.activity_day GROUP BY community_id ORDER BY sum(events) DESC")
+    chosen = {"busiest": sizes[0][0], "median": sizes[len(sizes) // 2][0]}
     found = []
-    for question, sql in QUESTIONS.items():
-        text = sql.replace("{end}", end[:19]).replace("{day}", end[:10]).replace("{community}", community)
+    for question, whose, sql in questions(chosen, re.sub(r"\..*", "", end)):
         took = []
         for _ in range(RUNS + 1):
             started = time.monotonic()
-            rows = warehouse.rows(text)
+            rows = warehouse.rows(sql)
             took.append((time.monotonic() - started) * 1000)
-        found.append(Latency(question, len(rows), median(took[1:]), max(took[1:])))
+        found.append(Latency(question, whose, len(rows), median(took[1:]), max(took[1:])))
     return found
