@@ -23,6 +23,10 @@ _VIEW = re.compile(r"^CREATE OR REPLACE VIEW \{db\}\.(\w+)", re.MULTILINE)
 _BACKENDS = ("any", "server", "embedded")
 _DEFAULT = MetricsSettings()
 
+# Conditions on the sorting key choose all versions of a row or none, so they may be checked before FINAL merges rows.
+# Panels read one community for the most part: without this, everybody's rows are merged first.
+VIEW_SETTINGS = "SETTINGS optimize_move_to_prewhere_if_final = 1"
+
 _BOOTSTRAP = """
 CREATE DATABASE IF NOT EXISTS {store};
 
@@ -173,7 +177,7 @@ def migrate(
     touched = migrate_tables(warehouse, dry_run, root)
     if not dry_run:
         for _, sql in views(root, metrics):
-            warehouse.script(sql)
+            warehouse.script(f"{sql.rstrip().removesuffix(';')}\n{VIEW_SETTINGS}")
         _explain(warehouse)
     return touched
 

@@ -62,6 +62,7 @@ CREATE TABLE IF NOT EXISTS {store}.events
     topic             LowCardinality(String)            COMMENT 'Kafka topic it came from',
     partition         UInt32                            COMMENT 'Kafka partition it came from',
     offset            Int64                             COMMENT 'Kafka offset it came from',
+    INDEX by_minute minute TYPE minmax GRANULARITY 1,
     INDEX by_event_time event_time TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)

@@ -11,7 +11,8 @@ CREATE TABLE IF NOT EXISTS {store}.activity_minute
     events       UInt64                                COMMENT 'Events',
     members      AggregateFunction(uniqExact, String)  COMMENT 'Exact set of the members who acted; merge, do not add',
     version      UInt64                                COMMENT 'Warehouse clock in us, taken before the facts were read',
-    is_deleted   UInt8 DEFAULT 0                       COMMENT '1 when the bucket has become empty'
+    is_deleted   UInt8 DEFAULT 0                       COMMENT '1 when the bucket has become empty',
+    INDEX by_start start TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
@@ -29,7 +30,8 @@ CREATE TABLE IF NOT EXISTS {store}.activity_hour
     events       UInt64                                COMMENT 'Events',
     members      AggregateFunction(uniqExact, String)  COMMENT 'Exact set of the members who acted; merge, do not add',
     version      UInt64                                COMMENT 'Warehouse clock in us, taken before the facts were read',
-    is_deleted   UInt8 DEFAULT 0                       COMMENT '1 when the bucket has become empty'
+    is_deleted   UInt8 DEFAULT 0                       COMMENT '1 when the bucket has become empty',
+    INDEX by_start start TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
@@ -47,7 +49,8 @@ CREATE TABLE IF NOT EXISTS {store}.activity_day
     events       UInt64                                COMMENT 'Events',
     members      AggregateFunction(uniqExact, String)  COMMENT 'Exact set of the members who acted; merge, do not add',
     version      UInt64                                COMMENT 'Warehouse clock in us, taken before the facts were read',
-    is_deleted   UInt8 DEFAULT 0                       COMMENT '1 when the bucket has become empty'
+    is_deleted   UInt8 DEFAULT 0                       COMMENT '1 when the bucket has become empty',
+    INDEX by_start start TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
@@ -67,7 +70,8 @@ CREATE TABLE IF NOT EXISTS {store}.member_hour
     first_at     DateTime64(3, 'UTC')    COMMENT 'First event of the bucket, event time',
     last_at      DateTime64(3, 'UTC')    COMMENT 'Last event of the bucket, event time',
     version      UInt64                  COMMENT 'Warehouse clock in us, taken before the facts were read',
-    is_deleted   UInt8 DEFAULT 0         COMMENT '1 when the bucket has become empty'
+    is_deleted   UInt8 DEFAULT 0         COMMENT '1 when the bucket has become empty',
+    INDEX by_start start TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
@@ -87,7 +91,8 @@ CREATE TABLE IF NOT EXISTS {store}.member_day
     first_at     DateTime64(3, 'UTC')    COMMENT 'First event of the bucket, event time',
     last_at      DateTime64(3, 'UTC')    COMMENT 'Last event of the bucket, event time',
     version      UInt64                  COMMENT 'Warehouse clock in us, taken before the facts were read',
-    is_deleted   UInt8 DEFAULT 0         COMMENT '1 when the bucket has become empty'
+    is_deleted   UInt8 DEFAULT 0         COMMENT '1 when the bucket has become empty',
+    INDEX by_start start TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)

@@ -41,7 +41,8 @@ CREATE TABLE IF NOT EXISTS {store}.tie_minute
     first_at     DateTime64(3, 'UTC')    COMMENT 'First event of the bucket, event time',
     last_at      DateTime64(3, 'UTC')    COMMENT 'Last event of the bucket, event time',
     version      UInt64                  COMMENT 'Warehouse clock in us, taken before the facts were read',
-    is_deleted   UInt8 DEFAULT 0         COMMENT '1 when the bucket has become empty'
+    is_deleted   UInt8 DEFAULT 0         COMMENT '1 when the bucket has become empty',
+    INDEX by_start start TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)

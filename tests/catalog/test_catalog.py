@@ -122,6 +122,16 @@ def test_a_column_the_catalog_does_not_explain_says_what_the_stored_one_says(lab
     )
 
 
+@pytest.mark.connected
+def test_every_view_checks_keys_before_it_merges_rows(lab: Lab) -> None:
+    others = lab.warehouse.rows(
+        "SELECT name FROM system.tables WHERE database = {d:String} "
+        "AND create_table_query NOT LIKE '%SETTINGS optimize_move_to_prewhere_if_final = 1%'",
+        {"d": lab.settings.warehouse.database},
+    )
+    assert [] == others
+
+
 ARGUMENTS = {"DateTime": "'2026-01-31 12:00:00'", "Date": "'2026-01-31'", "UInt16": "28"}
 
 
