@@ -92,6 +92,7 @@ PANELS: Mapping[str, str] = {
     # values and belonging
     "signs": f"{BY_DAY} {TABLE}",
     "shared_values": BY_MONTH,
+    "thanks": f"ORDER BY month DESC {TABLE}",
     "belonging_gains": BY_MONTH,
     "give_and_receive": f"ORDER BY month DESC, given DESC {TABLE}",
     "belonging_components": BY_MONTH,

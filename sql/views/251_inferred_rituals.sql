@@ -49,7 +49,8 @@ WITH
             sum(total) OVER (PARTITION BY community_id, month, cadence, hour) - total AS same_hour,
             sum(total) OVER (PARTITION BY community_id, month, cadence, slot % 10, hour) - total AS same_weekday_hour,
             sum(total) OVER (PARTITION BY community_id, month, cadence) - same_slot - same_hour - total AS elsewhere,
-            sumMap(map(hour, total)) OVER (PARTITION BY community_id, month, cadence) AS of_hour,
+            -- Only daily rituals ask for it, and they have 24 slots: maps are dear.
+            sumMap(if(cadence = 'day', map(hour, total), CAST(map(), 'Map(UInt8, Float64)'))) OVER (PARTITION BY community_id, month, cadence) AS of_hour,
             min(first_seen) OVER (PARTITION BY community_id) AS first_day,
             greatest(
                 max(last_seen) OVER (PARTITION BY community_id),

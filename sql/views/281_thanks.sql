@@ -17,13 +17,17 @@ SELECT
 FROM said
 INNER JOIN
 (
-    SELECT community_id, start, member_id, other_id AS receiver_id, t.events AS acts, t.first_at AS first_at, t.last_at AS last_at
+    SELECT
+        community_id, start, member_id, other_id AS receiver_id, other_kind,
+        t.events AS acts, t.first_at AS first_at, t.last_at AS last_at
     FROM {store}.tie_minute AS t FINAL
     WHERE kind IN ('reply', 'mention') AND other_id != '' AND actor_kind IN {counted}
-        AND (toStartOfMonth(start), community_id, start) IN (SELECT toStartOfMonth(start), community_id, start FROM said)
-        -- Nobody says what kind of actor is mentioned: whoever has acted as one that counts.
-        AND (other_kind IN {counted} OR (other_kind = '' AND kind = 'mention' AND (community_id, other_id) IN
-            (SELECT community_id, member_id FROM {db}.member_activity)))
-) AS acts USING (community_id, start, member_id)
-WHERE said_at IN (first_at, last_at) OR (acts > 2 AND said_at BETWEEN first_at AND last_at)
+        AND (other_kind IN {counted} OR (other_kind = '' AND kind = 'mention'))
+) AS met USING (community_id, start, member_id)
+-- Nobody says what kind of actor is mentioned: whoever has acted as one that counts.
+LEFT JOIN
+(
+    SELECT community_id, member_id AS receiver_id, 1 AS acted FROM {db}.member_activity GROUP BY community_id, receiver_id
+) AS people USING (community_id, receiver_id)
+WHERE (said_at IN (first_at, last_at) OR (acts > 2 AND said_at BETWEEN first_at AND last_at)) AND (other_kind != '' OR acted)
 GROUP BY community_id, month, giver_id, receiver_id;

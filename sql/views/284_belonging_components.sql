@@ -27,14 +27,18 @@ WITH
         ARRAY JOIN months_engaged AS month
         GROUP BY community_id, month
         UNION ALL
-        SELECT
-            community_id, toStartOfMonth(day) AS month,
-            arrayJoin([('turnout', avg(turnout)), ('habit', avg(habit_rate))]) AS part,
-            part.1 AS component,
-            assumeNotNull(part.2) AS value
-        FROM {db}.ritual_occurrences
-        GROUP BY community_id, month
-        HAVING part.2 IS NOT NULL
+        SELECT community_id, month, part, part.1 AS component, assumeNotNull(part.2) AS value
+        FROM
+        (
+            -- A condition on what arrayJoin() gives would keep the engine from choosing communities before this is computed.
+            SELECT
+                community_id, toStartOfMonth(day) AS month,
+                [('turnout', avg(turnout)), ('habit', avg(habit_rate))] AS of_rituals
+            FROM {db}.ritual_occurrences
+            GROUP BY community_id, month
+        )
+        ARRAY JOIN of_rituals AS part
+        WHERE part.2 IS NOT NULL
         UNION ALL
         SELECT
             community_id, month, ('answered', 0.) AS part, part.1 AS component,
