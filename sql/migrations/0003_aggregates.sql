@@ -1,5 +1,7 @@
 -- title: aggregates, progress and freshness
 -- backend: any
+-- Granules are about as large as what a community has in the time that the key begins with: a panel reads those of one community,
+-- and sets of members are dear to read.
 
 CREATE TABLE IF NOT EXISTS {store}.activity_minute
 (
@@ -17,7 +19,7 @@ CREATE TABLE IF NOT EXISTS {store}.activity_minute
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
 ORDER BY (toStartOfHour(start), community_id, start, family, platform, actor_kind)
-SETTINGS index_granularity = 2048, min_parts_to_merge_at_once = 10
+SETTINGS index_granularity = 512, min_parts_to_merge_at_once = 10
 COMMENT 'Activity per community by minute, recomputed from facts. Read the views of {db} instead';
 
 CREATE TABLE IF NOT EXISTS {store}.activity_hour
@@ -36,7 +38,7 @@ CREATE TABLE IF NOT EXISTS {store}.activity_hour
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
 ORDER BY (toStartOfDay(start), community_id, start, family, platform, actor_kind)
-SETTINGS index_granularity = 2048, min_parts_to_merge_at_once = 10
+SETTINGS index_granularity = 256, min_parts_to_merge_at_once = 10
 COMMENT 'Activity per community by hour, recomputed from minutes. Read the views of {db} instead';
 
 CREATE TABLE IF NOT EXISTS {store}.activity_day
@@ -76,7 +78,7 @@ CREATE TABLE IF NOT EXISTS {store}.member_hour
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
 ORDER BY (toStartOfDay(start), community_id, start, member_id, family, platform, actor_kind)
-SETTINGS index_granularity = 2048, min_parts_to_merge_at_once = 10
+SETTINGS index_granularity = 512, min_parts_to_merge_at_once = 10
 COMMENT 'Events per member by hour, recomputed from facts. Read the views of {db} instead';
 
 CREATE TABLE IF NOT EXISTS {store}.member_day

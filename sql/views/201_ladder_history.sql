@@ -12,10 +12,11 @@ WITH
     -- What each level asks for: (how many, within how many days, a bit that stands for it), by what is counted: days with any
     -- event, days with an engaged one, contributions, events that build. A level that asks for nothing asks for presence.
     -- all_bits: those of each level and all below it; the last can never be had.
+    -- From the tables: the views of settings list all communities, which takes longer than all the rest.
     ladders AS
     (
         SELECT
-            community_id,
+            community_id AS ladder_of,
             arraySort(step -> step.rank, groupArray(CAST(
                 (rank, level, window_days, grace_days, min_active_days, min_contributions, min_hosted_or_cocreated),
                 'Tuple(rank Int32, level String, days Int32, grace Int32, active Int32, contributed Int32, built Int32)'
@@ -33,7 +34,7 @@ WITH
                 step -> arraySum(demand -> if(demand.3 < bitShiftLeft(toInt64(1), 4 * step.rank), demand.3, 0), arrayFlatten(demands)),
                 steps
             ), -1) AS all_bits
-        FROM {db}.ladder_levels
+        FROM {store}.ladder_levels FINAL
         GROUP BY community_id
     ),
     members AS
@@ -76,7 +77,7 @@ WITH
     counted AS
     (
         SELECT
-            * EXCEPT (hosted, built),
+            * EXCEPT (hosted, built, ladder_of),
             arrayConcat(built, hosted) AS built,
             max(greatest(present[-1], todays[community_id])) OVER (PARTITION BY community_id) AS today,
             arrayZip([
@@ -86,7 +87,8 @@ WITH
                 arraySort(arrayFlatten(arrayMap(b -> arrayResize([b.1], least(b.2, most), b.1), built)))
             ], demands) AS asked
         FROM members
-        INNER JOIN ladders USING (community_id)
+        INNER JOIN ladders
+            ON ladder_of = if(community_id IN (SELECT community_id FROM {store}.ladder_levels FINAL), community_id, '')
         LEFT JOIN hosting USING (community_id, member_id)
     ),
     -- From the n-th on, each event (or day) meets "n within w days" until w - 1 days after the one n - 1 places before it. These

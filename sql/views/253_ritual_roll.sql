@@ -65,7 +65,7 @@ FROM lives
 INNER JOIN declared USING (community_id, ritual)
 UNION ALL
 SELECT community_id, 'inferred' AS source, ritual, day, member_id, min(first_at) AS arrived_at
-FROM due
-LEFT JOIN there USING (community_id, day, hour)
+FROM there
+RIGHT JOIN due USING (community_id, day, hour)
 GROUP BY community_id, ritual, day, member_id
 HAVING member_id != '' OR day < transform(community_id, clocks.1, clocks.2, toDate(0));

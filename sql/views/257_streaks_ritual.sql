@@ -11,6 +11,7 @@ WITH
             source,
             ritual,
             day,
+            came,
             (community_id, day) NOT IN (SELECT community_id, day FROM {db}.holidays) AS counts,
             sum(counts) OVER (PARTITION BY community_id, source, ritual ORDER BY day) AS number,
             sum(counts AND day < known_to) OVER (PARTITION BY community_id, source, ritual) AS latest
@@ -21,6 +22,7 @@ WITH
                 source,
                 ritual,
                 day,
+                groupArray(member_id) AS came,
                 greatest(todays[community_id], max(day) OVER (PARTITION BY community_id)) AS known_to
             FROM {db}.ritual_attendance
             GROUP BY community_id, source, ritual, day
@@ -43,12 +45,12 @@ FROM
         ritual,
         member_id,
         any(held.latest) AS latest,
-        arraySort(groupArray((came.day, held.number, held.counts))) AS marks,
+        arraySort(groupArray((day, number, counts))) AS marks,
         arraySplit(
             (mark, before) -> mark.2 - mark.3 > before.2, marks, arrayPopBack(arrayPushFront(marks, marks[1]))
         ) AS runs
-    FROM {db}.ritual_attendance AS came
-    INNER JOIN held USING (community_id, source, ritual, day)
+    FROM held
+    ARRAY JOIN came AS member_id
     GROUP BY community_id, source, ritual, member_id
 )
 ARRAY JOIN runs AS run;
