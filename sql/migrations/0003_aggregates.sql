@@ -1,7 +1,6 @@
 -- title: aggregates, progress and freshness
 -- backend: any
--- Granules are about as large as what a community has in the time that the key begins with: a panel reads those of one community,
--- and sets of members are dear to read.
+-- Hours have small granules: a panel reads those of one community from every day, and sets of members are dear to read.
 
 CREATE TABLE IF NOT EXISTS {store}.activity_minute
 (
@@ -19,7 +18,7 @@ CREATE TABLE IF NOT EXISTS {store}.activity_minute
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
 ORDER BY (toStartOfHour(start), community_id, start, family, platform, actor_kind)
-SETTINGS index_granularity = 512, min_parts_to_merge_at_once = 10
+SETTINGS index_granularity = 2048, min_parts_to_merge_at_once = 10
 COMMENT 'Activity per community by minute, recomputed from facts. Read the views of {db} instead';
 
 CREATE TABLE IF NOT EXISTS {store}.activity_hour

@@ -40,11 +40,15 @@ WITH
         ARRAY JOIN of_rituals AS part
         WHERE part.2 IS NOT NULL
         UNION ALL
+        -- As in belonging_gains, which also tells who was thanked.
         SELECT
-            community_id, month, ('answered', 0.) AS part, part.1 AS component,
-            (support_answered + knowledge_answered) / (support_asked + knowledge_asked) AS value
-        FROM {db}.belonging_gains
-        WHERE support_asked + knowledge_asked > 0
+            s.community_id AS community_id, toStartOfMonth(s.day) AS month, ('answered', 0.) AS part, part.1 AS component,
+            countIf(r.state = 'answered') / count() AS value
+        FROM {db}.signs AS s
+        LEFT JOIN (SELECT community_id, message_id, state FROM {db}.first_response) AS r
+            ON r.community_id = s.community_id AND r.message_id = s.ref
+        WHERE kind IN ('support', 'question')
+        GROUP BY s.community_id, month
         UNION ALL
         SELECT
             community_id, month, ('talk_to_act', 0.) AS part, part.1 AS component,
