@@ -13,8 +13,9 @@ BASE = datetime(2024, 1, 29, tzinfo=UTC)
 """A Monday; New York changes its clocks six weeks later."""
 
 DAY = timedelta(days=1)
-LONG = 230
-"""Days of the longest life: months enough for an index that begins with the sixth."""
+SECOND = timedelta(seconds=1)
+LONG = 231
+"""Days of the longest life, 33 weeks: months enough for an index that begins with the sixth."""
 
 MEMBERS = ("ann", "bo", "cy", "di", "曹")
 CLOCKS = [timedelta(hours=h, minutes=m, milliseconds=ms) for h, m, ms in (
@@ -50,7 +51,8 @@ class Told:
         """Tell an event; a message after those of the same instant, which would be taken for one by whom they thank."""
         while family == "message" and at in self.taken:
             at += timedelta(seconds=61)
-        self.taken.add(at)
+        if family == "message":
+            self.taken.add(at)
         room = self.chance.choice(["", "lobby", "hall"])
         event = {
             "event_id": f"e{len(self.events)}",
@@ -104,10 +106,16 @@ def act(told: Told, family: str, member: str, at: datetime) -> None:
 def talk(told: Told, start: datetime) -> None:
     """Questions, and answers after a second, a day or more; mentions and reactions; now and then by a bot."""
     chance = told.chance
-    for _ in range(chance.randint(2, 12)):
-        at = start + chance.randrange(30) * DAY + told.clock()
+    # All on one day, on some, or where a month ends.
+    helpful = chance.random() < 0.4  # every question is answered
+    spread, turn = chance.choice([1, 30, 30]), start.replace(day=1) - DAY
+    for _ in range(chance.randint(2, 14)):
+        at = chance.choice([start, start, turn]) + chance.randrange(spread) * DAY + told.clock()
         kind = {"actor_kind": "bot"} if chance.random() < 0.1 else {}
         asked = told.add("message", chance.choice(MEMBERS), at, **kind)
+        if helpful:
+            other = chance.choice([member for member in MEMBERS if member != asked["member_id"]])
+            told.add("message", other, at + chance.randrange(1, 90_000) * SECOND, reply_to=asked["event_id"])
         for _ in range(chance.choice([0, 1, 1, 2])):
             after = chance.choice([timedelta(seconds=-1), timedelta(milliseconds=1), timedelta(hours=3)] + [
                 timedelta(days=n, milliseconds=ms) for n in (1, 13, 14, 20, 60) for ms in (-1, 0, 1)
@@ -124,11 +132,12 @@ def meet(told: Told, start: datetime) -> None:
     step = chance.choice([1, 7, 7, 7, 28])
     ritual, kept, hour = chance.choice(["reading", "walk", ""]), chance.choice([0.5, 0.8, 1.0]), chance.randrange(24)
     begins = chance.choice([0, 28])  # with a midnight of India amid those who come
+    lasts = chance.choice([1, 1, 2])
     people = [*MEMBERS, "eve", "fay"][: chance.randint(2, 7)]
     for n in range(chance.choice([3, 6, 12]) if step > 1 else chance.choice([5, 20])):
         for minute, member in enumerate(people):
-            if chance.random() < kept:
-                at = start + n * step * DAY + timedelta(hours=hour, minutes=begins + minute)
+            for hours in [n for n in range(lasts) if chance.random() < kept]:
+                at = start + n * step * DAY + timedelta(hours=hour + hours, minutes=begins + minute)
                 if ritual:
                     told.add("check_in", member, at, ritual=ritual, place=chance.choice(["", "kiln"]))
                 else:
@@ -140,6 +149,18 @@ def give(told: Told, start: datetime) -> None:
     member, gap = told.chance.choice(MEMBERS), told.chance.choice([0, 1, 4])
     for number in range(told.chance.choice([19, 20, 21])):
         told.add("message", member, start + number * gap * DAY + told.clock())
+
+
+def mean_it(told: Told, start: datetime) -> None:
+    """Someone speaks of a value and acts on it: in the same instant, at the end of 28 days, or out of them."""
+    chance = told.chance
+    member, spoke = chance.choice(MEMBERS), start + told.clock()
+    for after in chance.sample(
+        [timedelta(0), timedelta(milliseconds=-1), timedelta(milliseconds=1), timedelta(days=28)], 2
+    ):
+        told.add("check_in", member, spoke + after, ritual="reading")
+    told.add("check_in", member, spoke + timedelta(days=28, milliseconds=chance.choice([0, 1])), place="kiln")
+    told.add("message", member, spoke, text="slow, and hand made")
 
 
 def buy(told: Told, start: datetime) -> None:
@@ -173,11 +194,23 @@ def correct(told: Told, start: datetime) -> None:
                 {"action": "erase", "target_id": told.some()["event_id"] if told.events else "e0"},
                 {"action": "hide", "target_member_id": chance.choice(MEMBERS)},
                 {"action": "flag", "target_member_id": chance.choice(MEMBERS), "flagged_kind": "bot"},
+                    {"action": "flag", "target_member_id": chance.choice(MEMBERS), "flagged_kind": "human"},
             ])  # fmt: skip
             told.add("moderation", by, at, **said, **chance.choice([{}, {"actor_kind": "staff"}]))
 
 
-PARTS: tuple[Callable[[Told, datetime], None], ...] = (spell, spell, talk, talk, meet, meet, give, buy, correct)
+PARTS: tuple[Callable[[Told, datetime], None], ...] = (
+    spell,
+    spell,
+    talk,
+    talk,
+    meet,
+    meet,
+    give,
+    mean_it,
+    buy,
+    correct,
+)
 
 ZONES = [None, "UTC", "America/New_York", "Asia/Shanghai", "Asia/Kolkata"]
 LADDERS: list[list[dict[str, Any]] | None] = [
@@ -235,23 +268,38 @@ def life(seed: int, communities: int) -> Life:
     chance = Random(seed)
     events: list[Event] = []
     said: dict[str, dict[str, Any]] = {}
+    end = BASE + (LONG + chance.choice([-21, 0, 0, 6, 7])) * DAY + chance.choice(CLOCKS)
     for number in range(communities):
         told = Told(f"c{number}", chance)
         length = chance.choice([20, 90, LONG])
         for _ in range(chance.randint(2, 10)):
             part = chance.choice(PARTS)
             part(told, BASE + chance.randrange(length) * DAY)
-        events += told.events
+        # Newcomers of whom the days in which they may meet somebody are just over, or not.
+        day = end.replace(hour=0, minute=0, second=0, microsecond=0) - chance.randrange(14, 23) * DAY
+        told.add("message", "newcomer", day + told.clock(), mentions=["ann"])
+        # What would have happened later has not.
+        events += [event for event in told.events if datetime.fromisoformat(event["occurred_at"]) <= end]
         if own := settings_of_a_community(chance):
             said[told.community] = own
-    # What would have happened later has not.
-    end = BASE + (LONG + chance.choice([-20, 0, 6, 7, 30])) * DAY + told.clock()
-    events = [event for event in events if datetime.fromisoformat(event["occurred_at"]) <= end]
-    moments = [
-        datetime.fromisoformat(event["occurred_at"]) + chance.choice([0, 1, 14, 29, 30, 31, 90]) * DAY
-        for event in chance.sample(events, 1)
+    return Life(events, said, end.replace(microsecond=0), moments(events, chance))
+
+
+def moments(events: list[Event], chance: Random) -> list[datetime]:
+    """When something is just over: a day in which to answer, the first 14 days of a newcomer, a month of silence."""
+    asked = [event for event in events if event["type"] == "message" and "reply_to" not in event]
+    named = [event for event in events if event.get("mentions")]
+    first = min(events, key=lambda event: event["occurred_at"])
+    chosen = [
+        (chance.choice(events), chance.choice([29, 30, 31, 90])),
+        (chance.choice(asked), 1),
+        (min(chance.sample(named, 3), key=lambda event: event["occurred_at"]), 0),
+        (first, 14),
     ]
-    return Life(events, said, end.replace(microsecond=0), [moment.replace(microsecond=0) for moment in moments])
+    return [
+        (datetime.fromisoformat(event["occurred_at"]) + days * DAY).replace(microsecond=0)
+        for event, days in chance.sample(chosen, 2)
+    ]
 
 
 def in_world(life: Life, world: str) -> Life:

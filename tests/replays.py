@@ -5,11 +5,25 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from compared import declare
 from pipeline import Lab, Log
 
 from streams.traces import TRACES
+
+MIDTOWN = ["11844", "13022", "11875"]
+"""Places in New York that many check in at: Times Square, Grand Central Terminal, Madison Square Garden."""
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "bicycles-meta": {
+        "values": {"safety": {"terms": ["helmet", "safe", "safety"]}, "repair": {"terms": ["fix", "tool"]}}
+    },
+    "duraspace": {"values": {"openness": {"terms": ["open source", "community", "license"]}}},
+    **{f"gitter-{room}": {"values": {"help": {"terms": ["docs"]}}} for room in ("docker", "gitter", "appium")},
+    "gowalla-nyc": {"values": {"midtown": {"terms": ["midtown"], "acts": {"places": MIDTOWN}}}},
+}
+"""What the communities of the traces set for themselves, if anything: what they hold dear, and the zone stays UTC."""
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 BATCH = 20_000
@@ -28,6 +42,7 @@ class Replays:
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.done: dict[str, Replayed] = {}
+        declare(lab.warehouse, SETTINGS)
 
     def __call__(self, name: str) -> Replayed:
         """Store and recompute all of a trace, unless it was done before."""

@@ -117,6 +117,12 @@ LADDER = "defaults: {ladder: [{level: a, weight: 0%s}, {level: %s, weight: 1%s}]
         ("defaults:\n  zone: Asia/Shangai", "did you mean Asia/Shanghai?"),
         ("defaults: {rituals: {r: {every: day, at: '24:00'}}}", "'24:00' is no time of the day; write it as 20:30"),
         ("defaults: {rituals: {r: {every: week, at: 1:00}}}", "`every: week` and `weekdays` belong together"),
+        (
+            "defaults: {rituals: {r: {every: day, at: 1:00, weekdays: [monday]}}}",
+            "`every: week` and `weekdays` belong together",
+        ),
+        ("defaults: {streaks: {grace_hours: 13}}", "defaults.streaks.grace_hours: "),
+        ("defaults: {streaks: {freeze_days: 31}}", "defaults.streaks.freeze_days: "),
         ("defaults: {rituals: {r: {every: day, at: 1:00, month_day: 3}}}", "`every: month` and `month_day` belong"),
         ("defaults: {rituals: {r: {every: month, at: 1:00, month_day: 31}}}", "less than or equal to 28, got '31'"),
         ("defaults: {values: {v: {terms: [a, a]}}}", "'a' is there twice"),

@@ -8,6 +8,7 @@ from math import sqrt
 from statistics import fmean, median
 
 import pytest
+from compared import come_to
 from replays import Replays
 
 from streams.clickhouse import Warehouse
@@ -23,11 +24,7 @@ def warehouse(replays: Replays) -> Warehouse:
     for name in ("gitter_livechat", "irc_duraspace", "checkins_gowalla_nyc", "stackexchange_bicycles_meta"):
         replays(name)
     found = replays.lab.warehouse
-    found.command(
-        "INSERT INTO {store}.progress (topic, partition, watermark, offset, lag, updated_at) "
-        "VALUES ('all', 0, {at:String}, 1, 0, now64(3))",
-        {"at": f"{ENDS:%F %T}.000"},
-    )
+    come_to(found, ENDS)
     return found
 
 

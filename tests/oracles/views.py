@@ -463,7 +463,7 @@ def inferred_rituals(place: Place) -> Rows:
         elif ordinal:
             told = ("month", 0, int(weekday), 0)
         *counted, expected, chance = ritual
-        rows[month, name] = (*told, int(clock[:2]), *counted, expected, max(3.0, 3 * expected), chance)
+        rows[month, name] = (*told, int(clock[:2]), *counted, expected, max(3.0, round(3 * expected, 6)), chance)
     return rows
 
 
