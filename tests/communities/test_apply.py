@@ -9,8 +9,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from folds import check
+from folds import check, together
 from histories import Delivery, send
+from oracle import Declared, Event
 from pipeline import BreakableWarehouse, Crash, Faults, Lab, Log
 
 from streams.aggregates import ALL
@@ -126,6 +127,25 @@ def test_a_dry_run_says_what_would_change_and_changes_nothing(place: Place) -> N
         {name: known.settings for name, known in in_force(place.lab.warehouse).items()},
     )
     place.check()
+
+
+def test_a_ritual_that_gets_another_host_or_conversation_restates_what_was_done_at_it(place: Place) -> None:
+    base = {"platform": "wechat", "community_id": "a", "occurred_at": NIGHT.isoformat()}
+    came: list[Event] = [
+        base | {"event_id": "e1", "type": "check_in", "member_id": "ann", "ritual": "dawn"},
+        base | {"event_id": "e2", "type": "check_in", "member_id": "bo", "ritual": "dawn"},
+        base | {"event_id": "e3", "type": "message", "member_id": "bo", "text": "", "conversation_id": "hall"},
+    ]
+    said = [Delivery(event["type"], event, b"", RECEIVED_MS) for event in came]
+    oracle = together([place.oracle, send(said, place.log, place.prefix, place.world)])
+    place.lab.run(place.worker.drain())
+    for declared in (Declared("ann"), Declared("bo", "hall"), Declared()):
+        own = {"every": "day", "at": "07:00", **declared._asdict()}
+        settings = {f"{place.world}a": Community.model_validate({"rituals": {"dawn": own}})}
+        apply(place.lab.warehouse, CommunitySettings(communities=settings), place.tell)
+        place.lab.run(place.worker.drain())
+        rituals = {f"{place.world}a": {"dawn": declared}}
+        check(place.lab.warehouse, oracle, place.world, rituals_of=lambda name, said=rituals: said.get(name, {}))
 
 
 def test_parts_that_no_stored_number_depends_on_tell_nobody(place: Place) -> None:
