@@ -12,7 +12,7 @@ from typing import Literal
 
 from streams import statements
 from streams.catalog import comments
-from streams.clickhouse import Warehouse
+from streams.clickhouse import Warehouse, WarehouseError
 from streams.settings import MetricsSettings
 from streams.topics import ALL
 from streams.topics.family import HOSTING
@@ -176,8 +176,11 @@ def migrate(
     """
     touched = migrate_tables(warehouse, dry_run, root)
     if not dry_run:
-        for _, sql in views(root, metrics):
-            warehouse.script(f"{sql.rstrip().removesuffix(';')}\n{VIEW_SETTINGS}")
+        for name, sql in views(root, metrics):
+            try:
+                warehouse.script(f"{sql.rstrip().removesuffix(';')}\n{VIEW_SETTINGS}")
+            except WarehouseError as error:
+                raise WarehouseError(f"sql/views/{name}: {error}", error.code) from error
         _explain(warehouse)
     return touched
 

@@ -15,6 +15,7 @@ from streams.commands.problems import FINDINGS, Refused
 
 if TYPE_CHECKING:
     from streams.catalog import Metric
+    from streams.settings import MetricsSettings
 
 FILE = Path("docs/metrics.md")
 
@@ -117,9 +118,9 @@ def export(
     - `streams metrics export --check`
     """
     from streams.catalog.document import markdown
-    from streams.migrations import view_files
+    from streams.settings import MetricsSettings
 
-    text = markdown({view: name for view, (name, _) in view_files().items()})
+    text = markdown({view: name for view, (name, _) in _files(MetricsSettings()).items()})
     if not check:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
@@ -144,11 +145,27 @@ def _named(name: str) -> Metric:
 
 def _statements(ctx: typer.Context) -> dict[str, str]:
     """View -> the statement that makes it, with the names of this deployment's databases."""
-    from streams.migrations import view_files
-
     settings = settings_of(ctx)
     databases = {"{db}": settings.warehouse.database, "{store}": settings.warehouse.store}
     return {
         view: re.sub(r"\{(?:db|store)\}", lambda match: databases[match.group()], sql).strip()
-        for view, (_, sql) in view_files(settings.metrics).items()
+        for view, (_, sql) in _files(settings.metrics).items()
     }
+
+
+def _files(metrics: MetricsSettings) -> dict[str, tuple[str, str]]:
+    """View -> (file, statement); refuses when a metric is read from a view that no file makes."""
+    from streams.catalog import ALL
+    from streams.migrations import view_files
+
+    files = view_files(metrics)
+    for metric in ALL:
+        for view in metric.views:
+            if view not in files:
+                raise Refused(
+                    f"no file of sql/views makes {view}",
+                    f"the metric {metric.name} is read from it",
+                    f"write sql/views/NNN_{view}.sql, or correct the view of the metric in streams/catalog",
+                    FINDINGS,
+                )
+    return files

@@ -44,8 +44,11 @@ def test_a_metric_says_everything(metric: Metric) -> None:
     texts = {field.name: getattr(metric, field.name) for field in fields(metric) if field.name != "also"}
     assert [] == [name for name, value in texts.items() if not value]
     for sentence in (metric.words, metric.formula, *metric.caveats):
-        assert sentence[0].isupper() and sentence[-1] in ".?", sentence
-    assert [] == [name for name, words in metric.columns.items() if not words.strip() or words.endswith(".")]
+        assert sentence[0].isupper() and sentence[-1] in ".?", (
+            f"begins in upper case and ends in a full stop: {sentence}"
+        )
+    wordy = [name for name, words in metric.columns.items() if not words.strip() or words.endswith(".")]
+    assert [] == wordy, "the words of a column are no sentence: without a full stop"
 
 
 def test_every_view_is_explained_and_no_other() -> None:
@@ -88,7 +91,7 @@ def test_every_column_a_metric_names_is_there(lab: Lab) -> None:
     missing = [
         (each.view, column) for each in (*ALL, *RELATIONS) for column in each.columns if column not in found[each.view]
     ]
-    assert [] == missing
+    assert [] == missing, "a view has no such column: correct columns= of its Metric"
     others = [
         (view, column)
         for metric in ALL
@@ -107,7 +110,8 @@ def test_the_warehouse_explains_every_view_and_every_column(lab: Lab) -> None:
     columns = lab.warehouse.rows(
         "SELECT table, name, comment FROM system.columns WHERE database = {d:String}", of_analysts
     )
-    assert [] == [(view, name) for view, name, comment in columns if not comment]
+    unexplained = [(view, name) for view, name, comment in columns if not comment]
+    assert [] == unexplained, "give it words in columns= of its Metric"
     known = {(view, name): words for view in VIEWS for name, words in column_comments(view).items()}
     assert [] == [
         (view, name, comment) for view, name, comment in columns if comment != known.get((view, name), comment)

@@ -65,4 +65,6 @@ def test_a_document_that_is_not_current_is_a_finding(capsys: pytest.CaptureFixtu
 
 def test_the_committed_document_is_as_the_catalog_says(capsys: pytest.CaptureFixture[str]) -> None:
     document = Path(__file__).resolve().parents[2] / "docs" / "metrics.md"
-    assert (0, "", "") == run(capsys, "export", "--check", "--file", str(document)), "streams metrics export; commit it"
+    assert (0, "", "") == run(capsys, "export", "--check", "--file", str(document)), (
+        "make cookbook, look at the differences, and commit docs/"
+    )

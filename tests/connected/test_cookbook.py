@@ -88,7 +88,7 @@ def test_a_question_says_how_to_read_its_answer_and_needs_no_lore(recipe: Recipe
 
 def test_every_question_has_an_answer() -> None:
     answers = DOCUMENT.read_text().split("\n## ")[1:]
-    assert len(recipes()) == len(answers)
+    assert len(recipes()) == len(answers), "make cookbook"
     # Heading and rule of the table, and a row.
     assert [] == [answer.splitlines()[0] for answer in answers if len(re.findall(r"^\|", answer, re.M)) < 3]
 
