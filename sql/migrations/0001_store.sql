@@ -1,6 +1,6 @@
 -- title: storage databases and the facts
 -- backend: any
--- Merging is a third of what storing costs, and a row is merged once a level: parts wait until ten can be merged (5 by
+-- Merging is a third of what storing costs, and a row is merged once a level: parts wait until sixteen can be merged (5 by
 -- default), in large steps. Merging column by column (vertical) costs half as much again and saves memory, so it is left
 -- to parts whose columns would not fit.
 
@@ -68,7 +68,7 @@ CREATE TABLE IF NOT EXISTS {store}.events
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(minute)
 ORDER BY (toStartOfHour(minute), community_id, minute, event_id)
-SETTINGS index_granularity = 2048, merge_max_block_size = 65536, min_parts_to_merge_at_once = 10,
+SETTINGS index_granularity = 2048, merge_max_block_size = 65536, min_parts_to_merge_at_once = 16,
     vertical_merge_algorithm_min_rows_to_activate = 16777216
 COMMENT 'Facts: one live row per (community_id, event_id). Read the view {db}.events instead';
 
@@ -81,5 +81,5 @@ CREATE TABLE IF NOT EXISTS {store}.event_keys
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (event_key, minute)
-SETTINGS index_granularity = 256, min_parts_to_merge_at_once = 10
+SETTINGS index_granularity = 256, min_parts_to_merge_at_once = 16
 COMMENT 'Every event id ever stored, by hash: finds duplicates and moved events whenever they arrive';

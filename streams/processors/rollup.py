@@ -122,7 +122,7 @@ def stages(settings: RollupSettings) -> list[Stage]:
     at_once, deferred = (tuple(each for each in ALL if each.deferred == later) for later in (False, True))
     # A larger grain reads more for one event: it waits for more of them.
     found = [
-        Stage(grain, tuple(each for each in at_once if each.grain == grain), interval_s, settings.duty / 2**number)
+        Stage(grain, tuple(each for each in at_once if each.grain == grain), interval_s, settings.duty / 4**number)
         for number, (grain, interval_s) in enumerate(zip(GRAINS, intervals, strict=True))
     ]
     found[0].marks = "minute"
