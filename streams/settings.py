@@ -109,8 +109,8 @@ class RollupSettings(Section):
         0.5,
         gt=0,
         le=1,
-        description="largest share of the time that recomputing minutes may take while events come; a quarter of it for "
-        "hours, and a quarter of that for days",
+        description="largest share of the time that recomputing minutes may take while events come; a quarter of it "
+        "for hours, and a quarter of that for days",
     )
     deferred_duty: float = Field(0.1, gt=0, le=1, description="the same for ties and signs")
 
