@@ -100,5 +100,6 @@ def compare(warehouse: Warehouse, view: View, asked: Iterable[Place]) -> int:
     """Hold a view against its oracle; returns how many rows it had. Raises AssertionError with some that differ."""
     count, differing = differences(warehouse, view, asked)
     some = dict(sorted(differing.items(), key=lambda item: tuple(map(str, item[0])))[:5])
-    assert {} == some, f"{view.name}: {len(differing)} rows differ (oracle, view) in {view.values}"
+    shown = "".join(f"\n  {key}: {rows[0]}, {rows[1]}" for key, rows in some.items())
+    assert {} == some, f"{view.name}: {len(differing)} rows differ (oracle, view) in {view.values}:{shown}"
     return count

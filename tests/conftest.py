@@ -21,7 +21,7 @@ from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.warehouse_process import EmbeddedWarehouse
 from streams.settings import KafkaSettings, MetricsSettings, Settings
 
-pytest.register_assert_rewrite("folds", "compared")
+pytest.register_assert_rewrite("folds")
 
 # Segments of one member are compared as well; tests/connected/test_cohorts.py says what is withheld otherwise.
 EXACT = MetricsSettings(smallest_cohort=1)
