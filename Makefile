@@ -51,7 +51,7 @@ test: $(STAMP)  ## Every test, with the embedded broker and the embedded warehou
 	@$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-kafka
-test-kafka: $(STAMP)  ## The connected tests against a real Apache Kafka (needs Java and Maven)
+test-kafka: $(STAMP)  ## The tests that speak to a broker, on a real Apache Kafka (needs Java and Maven)
 	@$(BIN)/python -m tests.apache_kafka run -- $(BIN)/pytest -m connected tests/connected
 
 # What `make replay` publishes, and the folder that holds the data; the data is not part of this project.
