@@ -12,7 +12,7 @@ with warnings.catch_warnings():
     from faust.transport.drivers.aiokafka import Consumer as StockConsumer
     from faust.types import TP
 
-    from streams.processors.worker import BatchConsumer, BatchSchema, credentials, new_app
+    from streams.processors.worker import Backlog, BatchConsumer, BatchSchema, credentials, new_app, shares
 
 from streams.settings import KafkaSettings, Settings
 
@@ -281,3 +281,24 @@ def test_a_password_with_tls_keeps_its_tls_context():
 
 def test_no_credentials_where_none_are_asked_for():
     assert credentials(KafkaSettings()) is None
+
+
+def test_a_small_backlog_is_taken_whole():
+    assert {ONE: 60, OTHER: 40} == shares({ONE: Backlog(60, 500), OTHER: Backlog(40, 40)}, 100)
+
+
+def test_partitions_with_much_left_give_the_same_part_of_what_they_hold():
+    assert {ONE: 90, OTHER: 10} == shares({ONE: Backlog(9000, 9000), OTHER: Backlog(1000, 1000)}, 100)
+
+
+def test_a_partition_that_is_ahead_waits_for_the_last():
+    assert {ONE: 50} == shares({ONE: Backlog(1000, 1000), OTHER: Backlog(500, 1000)}, 100)
+
+
+def test_a_partition_that_is_a_little_ahead_gives_less():
+    assert {ONE: 50, OTHER: 20} == shares({ONE: Backlog(1000, 1000), OTHER: Backlog(970, 1000)}, 100)
+
+
+def test_nothing_is_asked_of_partitions_at_their_end():
+    assert {ONE: 5} == shares({ONE: Backlog(5, 1000), OTHER: Backlog(0, 0)}, 100)
+    assert {} == shares({ONE: Backlog(0, 1000)}, 100)

@@ -14,13 +14,15 @@ import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from math import ceil
 from typing import Any, NamedTuple
 
 import faust
 import msgspec
 import structlog
+from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import PartitionRecords
-from faust.transport.drivers.aiokafka import Consumer, Transport
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 from faust.types import Message as FaustMessage
 from faust.types.tuples import ConsumerMessage
@@ -65,8 +67,68 @@ def fetched(_: PartitionRecords, tp: TP, record: Any) -> Fetched:
     )
 
 
+class Backlog(NamedTuple):
+    """Records of a partition."""
+
+    left: int
+    """Those that are still to be taken, as of its last fetch."""
+    whole: int
+    """Those, and all that were taken since this process began."""
+
+
+def shares(backlogs: Mapping[TP, Backlog], most: int) -> dict[TP, int]:
+    """Records to take next of each partition: all, or so many that none is further ahead of the last than by `most`."""
+    left = {tp: backlog.left for tp, backlog in backlogs.items() if backlog.left}
+    if sum(left.values()) <= most:
+        return left
+    stays = max(left[tp] / backlogs[tp].whole for tp in left) - most / sum(each.whole for each in backlogs.values())
+    given = {tp: min(left[tp], ceil(left[tp] - stays * backlogs[tp].whole)) for tp in left}
+    return {tp: share for tp, share in given.items() if share > 0}
+
+
+class AlignedThread(AIOKafkaConsumerThread):  # type: ignore[misc]
+    """Takes partitions in step when there is much to catch up on, so that all of them reach their ends together.
+
+    Read as they come they would be days of event time apart, and a bucket recomputed once for each of them.
+    """
+
+    async def _fetch_records(
+        self,
+        consumer: AIOKafkaConsumer,
+        active_partitions: set[TP],
+        timeout: float | None = None,  # noqa: ASYNC109 - Faust's name
+        max_records: int | None = None,
+    ) -> Mapping[TP, Sequence[Any]]:
+        most = max_records or 1
+        at_once = {tp for tp in active_partitions if tp.topic == self.app.at_once_topic}
+        found = dict(await super()._fetch_records(consumer, at_once, 0, most)) if at_once else {}
+        backlogs = {tp: await self.backlog(consumer, tp, most) for tp in active_partitions - at_once}
+        given = shares(backlogs, most)
+        for tp, share in given.items():
+            found |= await super()._fetch_records(consumer, {tp}, 0, share)
+        # One record tells that there are more, and the fetch that brought it how many. A partition that gives none for
+        # that long does not stop the others: its broker may be away.
+        waited_for = at_once | given.keys() if given else active_partitions
+        found = found or await super()._fetch_records(consumer, waited_for, timeout, 1)
+        return found or await super()._fetch_records(consumer, active_partitions, 0, most)
+
+    async def backlog(self, consumer: AIOKafkaConsumer, tp: TP, unknown: int) -> Backlog:
+        """What a partition holds; `unknown` records when nothing was fetched of it yet."""
+        end = consumer.highwater(tp)
+        if end is None:
+            return Backlog(unknown, unknown)
+        position = await consumer.position(tp)
+        first = self.first_positions[tp] = min(position, self.first_positions.get(tp, position))
+        return Backlog(max(0, end - position), max(0, end - first))
+
+
 class BatchConsumer(Consumer):  # type: ignore[misc]
     """Faust's Kafka consumer, with one message per partition and fetch instead of one per record."""
+
+    def _new_consumer_thread(self) -> AlignedThread:
+        thread = AlignedThread(self, loop=self.loop, beacon=self.beacon)
+        thread.first_positions = {}
+        return thread
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, FaustMessage]]:  # noqa: ASYNC109 - Faust's name
         """Like the stock method, but each message's value is the list of records and its offset is the last one's."""
@@ -317,6 +379,7 @@ def new_app(settings: Settings) -> faust.App:
         store="memory://",
         web_enabled=False,
     )
+    app.at_once_topic = INVALIDATIONS.topic(kafka.topic_prefix)
     PartitionRecords._consumer_record = fetched
     app._create_directories = lambda: None  # nothing of Faust's is kept on disk
     app.transport = BatchTransport(app.conf.broker_consumer, app)
