@@ -13,11 +13,22 @@
 CREATE OR REPLACE VIEW {db}.inferred_rituals AS
 WITH
     ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] AS day_names,
-    -- Every hour with somebody in it, once for each kind of slot and each month whose window it is in.
-    seen AS
+    attended AS
     (
         SELECT
-            community_id, day, hour, toFloat64(attendees) AS x,
+            community_id, day, hour, attendees,
+            min(day) OVER (PARTITION BY community_id) AS earliest,
+            greatest(
+                max(day) OVER (PARTITION BY community_id),
+                ifNull(toDate((SELECT watermark FROM {db}.pipeline_watermark)), toDate(0))
+            ) AS latest
+        FROM {db}.attendance_hour
+    ),
+    -- Every hour with somebody in it, once for each kind of slot and each month so far whose window it is in.
+    slots AS
+    (
+        SELECT
+            community_id,
             arrayJoin([
                 ('day', 0, 2),
                 ('week', toDayOfWeek(day), 6),
@@ -26,62 +37,36 @@ WITH
             ]) AS kind,
             kind.1 AS cadence,
             kind.2 AS slot,
-            addMonths(toStartOfMonth(day), arrayJoin(range(kind.3))) AS month
-        FROM {db}.attendance_hour
+            addMonths(toStartOfMonth(day), arrayJoin(range(least(kind.3, dateDiff('month', day, latest) + 1)))) AS month,
+            hour,
+            toFloat64(sum(attendees)) AS total,
+            groupArrayIf(attendees, attendees >= 3) AS gatherings,
+            any(earliest) AS first_day,
+            any(latest) AS last_day
+        FROM attended
+        GROUP BY community_id, kind, month, hour
     ),
-    slots AS
-    (
-        SELECT
-            community_id, month, cadence, slot, hour,
-            sum(x) AS total,
-            groupArrayIf(x, x >= 3) AS gatherings,
-            min(day) AS first_seen,
-            max(day) AS last_seen
-        FROM seen
-        GROUP BY community_id, month, cadence, slot, hour
-    ),
-    -- What the community's own profile gives each slot, over all dates of the window.
+    -- What the community's own profile gives each slot, over all dates of the window. Peers: hours that a slot is held against.
     profiles AS
     (
         SELECT
-            *,
-            sum(total) OVER (PARTITION BY community_id, month, cadence, slot) - total AS same_slot,
-            sum(total) OVER (PARTITION BY community_id, month, cadence, hour) - total AS same_hour,
-            sum(total) OVER (PARTITION BY community_id, month, cadence, slot % 10, hour) - total AS same_weekday_hour,
-            sum(total) OVER (PARTITION BY community_id, month, cadence) - same_slot - same_hour - total AS elsewhere,
-            -- Only daily rituals ask for it, and they have 24 slots: maps are dear.
-            sumMap(if(cadence = 'day', map(hour, total), CAST(map(), 'Map(UInt8, Float64)'))) OVER (PARTITION BY community_id, month, cadence) AS of_hour,
-            min(first_seen) OVER (PARTITION BY community_id) AS first_day,
-            greatest(
-                max(last_seen) OVER (PARTITION BY community_id),
-                ifNull(toDate((SELECT watermark FROM {db}.pipeline_watermark)), toDate(0))
-            ) AS last_day
-        FROM slots
-    ),
-    -- One step a query: expressions named by other expressions would make the plan slower to build than to run.
-    windows AS
-    (
-        SELECT
             community_id, month, cadence, slot, hour, total, gatherings,
-            same_slot, same_hour, same_weekday_hour, elsewhere, of_hour,
+            sum(total) OVER (PARTITION BY community_id, month, cadence, if(cadence = 'nth', slot % 10, 0), hour) - total AS peers,
+            sum(total) OVER (PARTITION BY community_id, month, cadence, slot) - total AS same_slot,
+            sum(total) OVER (PARTITION BY community_id, month, cadence) - total AS others,
+            groupArrayIf((hour, total), cadence = 'day') OVER (PARTITION BY community_id, month, cadence) AS of_hours,
             greatest(first_day, addMonths(month, 1 - transform(cadence, ['day', 'week'], [2, 6], 12))) AS since,
             least(last_day + 1, addMonths(month, 1)) AS until
-        FROM profiles
-        WHERE length(gatherings) >= 4 AND month <= last_day AND NOT (cadence = 'month' AND slot > 28)
+        FROM slots
     ),
-    calendars AS
+    -- One step a query: expressions named by expressions would make the plan slower to build than to run.
+    dated AS
     (
         SELECT
             *,
             until - since AS all_days,
             since + (slot % 10 + 7 - toDayOfWeek(since)) % 7 AS first_weekday,
-            intDiv(until - first_weekday + 6, 7) AS weekdays
-        FROM windows
-    ),
-    dated AS
-    (
-        SELECT
-            *,
+            intDiv(until - first_weekday + 6, 7) AS weekdays,
             multiIf(
                 cadence = 'day', all_days,
                 cadence = 'week', weekdays,
@@ -89,63 +74,55 @@ WITH
                     + (toDayOfMonth(until) > slot) - (toDayOfMonth(since) > slot),
                 arrayCount(i -> intDiv(toDayOfMonth(first_weekday + 7 * i) + 6, 7) = intDiv(slot, 10), range(toUInt32(weekdays)))
             ) AS dates
-        FROM calendars
-    ),
-    expectations AS
-    (
-        SELECT
-            community_id, month, cadence, slot, hour, total, gatherings, dates,
-            same_hour * dates / (all_days - dates) AS as_other_days,
-            greatest(1, multiIf(
-                cadence = 'day', arraySum(i -> of_hour[(hour + i + 24) % 24], [-3, -2, 2, 3]) / 4,
-                cadence = 'week', greatest(as_other_days, if(same_slot * same_hour = 0, 0, same_slot * same_hour / elsewhere)),
-                cadence = 'month', as_other_days,
-                same_weekday_hour * dates / (weekdays - dates)
-            )) / dates AS expected
-        FROM dated
+        FROM profiles
+        WHERE length(gatherings) >= 4 AND NOT (cadence = 'month' AND slot > 28)
     ),
     attained AS
     (
-        SELECT *, greatest(3, round(3 * expected, 6)) AS threshold, arrayCount(x -> x >= threshold, gatherings) AS held
-        FROM expectations
+        SELECT
+            community_id, month, cadence, slot, hour, total, dates,
+            peers * dates / (all_days - dates) AS as_other_days,
+            greatest(1, multiIf(
+                cadence = 'day', arraySum(each -> if((each.1 + 24 - hour) % 24 IN (2, 3, 21, 22), each.2, 0), of_hours) / 4,
+                cadence = 'week',
+                greatest(as_other_days, if(same_slot * peers = 0, 0, same_slot * peers / (others - same_slot - peers))),
+                cadence = 'month', as_other_days,
+                peers * dates / (weekdays - dates)
+            )) / dates AS expected,
+            greatest(3, round(3 * expected, 6)) AS threshold,
+            arrayCount(x -> x >= threshold, gatherings) AS held
+        FROM dated
     ),
     shares AS
     (
-        SELECT
-            *,
-            held / dates AS share,
-            expected / threshold AS by_chance,
-            transform(cadence, ['day', 'week', 'month'], [24, 168, 672], 840) AS looked_at
+        SELECT *, held / dates AS share, expected / threshold AS by_chance
         FROM attained
-        WHERE held >= 4
+        WHERE held >= 4 AND 2 * held >= dates
     ),
     chances AS
     (
         SELECT
-            *,
-            share * log(share / by_chance)
-                + if(share = 1, 0, (1 - share) * log((1 - share) / (1 - by_chance))) AS entropy,
-            least(1, looked_at * exp(-dates * entropy)) AS chance
+            community_id, month, cadence, slot, hour, total, dates, held, expected, threshold,
+            least(1, transform(cadence, ['day', 'week', 'month'], [24, 168, 672], 840) * exp(-dates * (
+                share * log(share / by_chance) + if(share = 1, 0, (1 - share) * log((1 - share) / (1 - by_chance)))
+            ))) AS chance
         FROM shares
-        WHERE share >= 0.5 AND share > by_chance
-    ),
-    islands AS
-    (
-        SELECT
-            community_id, month, cadence, slot, hour, total, dates, held, expected, threshold, chance,
-            hour - row_number() OVER (PARTITION BY community_id, month, cadence, slot ORDER BY hour) AS island
-        FROM chances
-        WHERE chance <= 0.01
+        WHERE share > by_chance
     ),
     rituals AS
     (
         SELECT
             community_id, month, cadence, slot,
-            min(hour) AS from_hour,
-            count() AS hours,
-            argMax((hour, total, dates, held, expected, threshold, chance), (total, -hour)) AS best
-        FROM islands
-        GROUP BY community_id, month, cadence, slot, island
+            arraySort(groupArray((hour, total, dates, held, expected, threshold, chance))) AS found,
+            arrayJoin(arraySplit(
+                (each, before) -> each.1 != before.1 + 1, found, arrayPushFront(arrayPopBack(found), found[1])
+            )) AS together,
+            arraySort(each -> (-each.2, each.1), together)[1] AS best,
+            together[1].1 AS from_hour,
+            length(together) AS hours
+        FROM chances
+        WHERE chance <= 0.01
+        GROUP BY community_id, month, cadence, slot
     )
 SELECT
     community_id,

@@ -39,33 +39,38 @@ WITH
             arrayJoin(range(from_hour, from_hour + hours)) AS hour
         FROM {db}.inferred_rituals
     ),
-    declared AS
+    named AS
     (
         SELECT
-            community_id, ritual, any(every) AS cadence, groupUniqArray(weekday) AS weekdays, any(month_day) AS on_month_day
-        FROM {db}.declared_rituals
-        GROUP BY community_id, ritual
-    ),
-    lives AS
-    (
-        SELECT
-            community_id, ritual, min(c.day) AS first_day,
+            community_id, ritual,
+            if(community_id IN (SELECT community_id FROM {store}.declared_rituals FINAL), community_id, '') AS declared_by,
+            groupArray((c.day, c.member_id, c.arrived_at)) AS came,
+            min(c.day) AS first_day,
             transform(community_id, clocks.1, clocks.2, toDate(0)) AS today
         FROM {db}.ritual_check_ins AS c
         GROUP BY community_id, ritual
     )
-SELECT community_id, 'named' AS source, ritual, day, member_id, arrived_at
-FROM {db}.ritual_check_ins
-UNION ALL
-SELECT community_id, 'named' AS source, ritual, arrayJoin(arrayFilter(
+SELECT
+    community_id, 'named' AS source, ritual, mark.1 AS day, mark.2 AS member_id, mark.3 AS arrived_at,
+    mark.1 < today AS settled
+FROM named
+LEFT JOIN
+(
+    SELECT
+        community_id AS declared_by, ritual, toString(any(every)) AS cadence, groupUniqArray(weekday) AS weekdays,
+        any(month_day) AS on_month_day
+    FROM {store}.declared_rituals FINAL
+    GROUP BY community_id, ritual
+) AS declared USING (declared_by, ritual)
+ARRAY JOIN arrayConcat(came, arrayMap(d -> (d, '', toDateTime64(0, 3, 'UTC')), arrayFilter(
     d -> cadence = 'day' OR has(weekdays, toDayOfWeek(d)) OR on_month_day = toDayOfMonth(d),
     arrayMap(i -> first_day + i, range(toUInt32(greatest(0, today - first_day))))
-)) AS day, '' AS member_id, toDateTime64(0, 3, 'UTC') AS arrived_at
-FROM lives
-INNER JOIN declared USING (community_id, ritual)
+))) AS mark
 UNION ALL
-SELECT community_id, 'inferred' AS source, ritual, day, member_id, min(first_at) AS arrived_at
+SELECT
+    community_id, 'inferred' AS source, ritual, day, member_id, min(first_at) AS arrived_at,
+    day < transform(community_id, clocks.1, clocks.2, toDate(0)) AS settled
 FROM there
 RIGHT JOIN due USING (community_id, day, hour)
 GROUP BY community_id, ritual, day, member_id
-HAVING member_id != '' OR day < transform(community_id, clocks.1, clocks.2, toDate(0));
+HAVING member_id != '' OR settled;

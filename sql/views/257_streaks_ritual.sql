@@ -2,7 +2,6 @@
 -- An occurrence is a day on which anybody came (see ritual_attendance). One that falls on a holiday may be missed.
 CREATE OR REPLACE VIEW {db}.streaks_ritual AS
 WITH
-    (SELECT mapFromArrays(groupArray(community_id), groupArray(today)) FROM {db}.community_today) AS todays,
     held AS
     (
         -- number: of the occurrences so far that may not be missed; the day that is going on is not missed yet.
@@ -14,7 +13,7 @@ WITH
             came,
             (community_id, day) NOT IN (SELECT community_id, day FROM {db}.holidays) AS counts,
             sum(counts) OVER (PARTITION BY community_id, source, ritual ORDER BY day) AS number,
-            sum(counts AND day < known_to) OVER (PARTITION BY community_id, source, ritual) AS latest
+            sum(counts AND (over OR day < last_day)) OVER (PARTITION BY community_id, source, ritual) AS latest
         FROM
         (
             SELECT
@@ -23,8 +22,10 @@ WITH
                 ritual,
                 day,
                 groupArray(member_id) AS came,
-                greatest(todays[community_id], max(day) OVER (PARTITION BY community_id)) AS known_to
-            FROM {db}.ritual_attendance
+                any(settled) AS over,
+                max(day) OVER (PARTITION BY community_id) AS last_day
+            FROM {db}.ritual_roll
+            WHERE member_id != ''
             GROUP BY community_id, source, ritual, day
         )
     )

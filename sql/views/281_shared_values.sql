@@ -3,38 +3,40 @@
 -- share that acted on it between their first word of the month and 28 days later.
 CREATE OR REPLACE VIEW {db}.shared_values AS
 WITH
-    told AS
+    signs AS
     (
         SELECT
-            community_id, toStartOfMonth(day) AS month, ref AS value, member_id, sum(s.events) AS messages,
-            min(s.first_at) AS spoke_at
+            community_id, kind, ref, member_id, toStartOfMonth(day) AS month, s.events AS acts, first_at, last_at,
+            if(community_id IN (SELECT community_id FROM {store}.value_acts FINAL), community_id, '') AS declared_by
         FROM {db}.signs AS s
-        WHERE kind = 'value'
-        GROUP BY community_id, month, value, member_id
+        WHERE kind IN ('value', 'ritual', 'product', 'place')
     ),
-    acted AS
-    (
-        SELECT s.community_id AS community_id, v.value AS value, s.member_id AS member_id, s.day AS day, s.first_at AS first_at, s.last_at AS last_at
-        FROM {db}.signs AS s
-        INNER JOIN {db}.value_acts AS v ON v.community_id = s.community_id AND toString(v.kind) = toString(s.kind) AND v.ref = s.ref
-    ),
+    -- As {db}.value_acts, from its table: that view lists communities, which is not needed here.
     lives AS
     (
-        SELECT community_id, value, member_id, groupArray((first_at, last_at)) AS acts
-        FROM acted
-        GROUP BY community_id, value, member_id
+        SELECT
+            community_id, month, if(kind = 'value', ref, acted_on) AS value, member_id,
+            sumIf(acts, kind = 'value') AS messages,
+            countIf(kind = 'value') > 0 AS speaks,
+            minIf(first_at, kind = 'value') AS spoke_at,
+            groupArrayIf((first_at, last_at), kind != 'value') AS deeds
+        FROM signs
+        LEFT JOIN
+        (
+            SELECT community_id AS declared_by, toString(v.kind) AS kind, ref, value AS acted_on FROM {store}.value_acts AS v FINAL
+        ) AS meant USING (declared_by, kind, ref)
+        WHERE kind = 'value' OR acted_on != ''
+        GROUP BY community_id, month, value, member_id
     ),
     months AS
     (
         SELECT
-            t.community_id AS community_id, t.month AS month, t.value AS value, t.member_id AS member_id, t.messages AS messages,
-            1 AS speaks, 0 AS acts,
-            arrayExists(a -> a.2 >= t.spoke_at AND a.1 <= t.spoke_at + INTERVAL 28 DAY, l.acts) AS follows
-        FROM told AS t
-        LEFT JOIN lives AS l ON l.community_id = t.community_id AND l.value = t.value AND l.member_id = t.member_id
-        UNION ALL
-        SELECT DISTINCT community_id, toStartOfMonth(day) AS month, value, member_id, 0, 0, 1, 0
-        FROM acted
+            community_id, month, value, messages, speaks, notEmpty(deeds) AS acts,
+            speaks AND arrayExists(
+                each -> each.2 >= spoke_at AND each.1 <= spoke_at + INTERVAL 28 DAY,
+                groupArrayArray(deeds) OVER (PARTITION BY community_id, value, member_id)
+            ) AS follows
+        FROM lives
     ),
     everything AS
     (
