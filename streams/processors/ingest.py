@@ -31,6 +31,9 @@ from streams.topics.internal import DEAD_LETTERS, INVALIDATIONS
 
 log = structlog.get_logger()
 
+WAITING_S = 0.02
+"""How often is looked whether the block that waits is still there."""
+
 
 class Message(NamedTuple):
     """A record on its way to Kafka."""
@@ -92,7 +95,7 @@ class Ingest:
                 await self.blocks.put(block)
 
     async def gather(self) -> list[Batch]:
-        """Batches for one block: what is there, and for `linger_s` what comes, up to the limits of one insert."""
+        """Batches for one block: what is there, and what comes for `linger_s` or while a block waits to be written."""
         limits = self.settings.ingest
         batches = [await self.batches.get()]
         rows, size = len(batches[0].records), batches[0].bytes
@@ -103,11 +106,13 @@ class Ingest:
             except asyncio.QueueEmpty:
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
-                    break
+                    if not self.blocks.full():
+                        break
+                    remaining = WAITING_S
                 try:
                     batch = await asyncio.wait_for(self.batches.get(), remaining)
                 except TimeoutError:
-                    break
+                    continue
             batches.append(batch)
             rows += len(batch.records)
             size += batch.bytes

@@ -99,18 +99,28 @@ class AlignedThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         timeout: float | None = None,  # noqa: ASYNC109 - Faust's name
         max_records: int | None = None,
     ) -> Mapping[TP, Sequence[Any]]:
-        most = max_records or 1
+        # Half a block: steps are small, and a fetch that is late does not stop the rest at once.
+        most = max(1, (max_records or 1) // 2)
         at_once = {tp for tp in active_partitions if tp.topic == self.app.at_once_topic}
-        found = dict(await super()._fetch_records(consumer, at_once, 0, most)) if at_once else {}
         backlogs = {tp: await self.backlog(consumer, tp, most) for tp in active_partitions - at_once}
         given = shares(backlogs, most)
+        found = await self.take(consumer, dict.fromkeys(at_once, most) | given)
+        if not found:
+            # One record tells that there are more, and the fetch that brought it how many.
+            waited_for = at_once | given.keys() if given else active_partitions
+            found = await super()._fetch_records(consumer, waited_for, timeout, 1)
+        if not found:
+            # Partitions that give nothing for that long do not stop the others: their broker may be away.
+            others = {tp: backlog for tp, backlog in backlogs.items() if tp not in given}
+            found = await self.take(consumer, shares(others, most))
+        return found
+
+    async def take(self, consumer: AIOKafkaConsumer, given: Mapping[TP, int]) -> dict[TP, Sequence[Any]]:
+        """Records that were fetched, of each partition no more than it is to give."""
+        found: dict[TP, Sequence[Any]] = {}
         for tp, share in given.items():
             found |= await super()._fetch_records(consumer, {tp}, 0, share)
-        # One record tells that there are more, and the fetch that brought it how many. A partition that gives none for
-        # that long does not stop the others: its broker may be away.
-        waited_for = at_once | given.keys() if given else active_partitions
-        found = found or await super()._fetch_records(consumer, waited_for, timeout, 1)
-        return found or await super()._fetch_records(consumer, active_partitions, 0, most)
+        return found
 
     async def backlog(self, consumer: AIOKafkaConsumer, tp: TP, unknown: int) -> Backlog:
         """What a partition holds; `unknown` records when nothing was fetched of it yet."""

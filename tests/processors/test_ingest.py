@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -119,3 +120,30 @@ def test_several_partitions_and_families_share_one_insert(lab: Lab) -> None:
     lab.run(worker.take_in())
     assert ["insert events", "insert event_keys", "publish invalidations.v1"] == worker.faults.names[:3]
     assert ["acknowledge events"] * 6 == worker.faults.names[3:]
+
+
+def test_a_block_grows_while_the_one_before_it_waits_to_be_written(lab: Lab) -> None:
+    log, topic = Log(partitions=1), lab.topic("message")
+    publish(lab, log, lab.world(), [1, 2, 3])
+    worker = lab.worker(log)
+    ingest = worker.ingest
+    ingest.settings = lab.settings.model_copy(
+        update={"ingest": lab.settings.ingest.model_copy(update={"linger_s": 0.01})}
+    )
+    lingered = 50.0  # of this loop, which is a thousand times as quick
+
+    async def gathered() -> tuple[int, bool, int]:
+        waiting, first, second = (worker.fetch([topic], 1) for _ in range(3))
+        await ingest.offer(first[0])
+        alone = len(await ingest.gather())
+        await ingest.blocks.put(await ingest.decode(waiting))
+        await ingest.offer(first[0])
+        gathering = asyncio.ensure_future(ingest.gather())
+        await asyncio.sleep(lingered)
+        done = gathering.done()
+        await ingest.offer(second[0])
+        await asyncio.sleep(lingered)
+        ingest.blocks.get_nowait()
+        return alone, done, len(await gathering)
+
+    assert (1, False, 2) == lab.run(gathered())
