@@ -28,7 +28,7 @@ from streams.topics import by_name
 
 PROBE = "probe"
 PROBE_EVERY_S = 0.1
-POLL_S = 0.05
+POLL_S = 0.1
 TICK_S = 0.01
 LOST_AFTER_S = 30.0
 
