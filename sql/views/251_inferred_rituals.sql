@@ -93,21 +93,17 @@ WITH
             arrayCount(x -> x >= threshold, gatherings) AS held
         FROM dated
     ),
-    shares AS
-    (
-        SELECT *, held / dates AS share, expected / threshold AS by_chance
-        FROM attained
-        WHERE held >= 4 AND 2 * held >= dates
-    ),
     chances AS
     (
         SELECT
             community_id, month, cadence, slot, hour, total, dates, held, expected, threshold,
+            held / dates AS share,
+            expected / threshold AS by_chance,
             least(1, transform(cadence, ['day', 'week', 'month'], [24, 168, 672], 840) * exp(-dates * (
                 share * log(share / by_chance) + if(share = 1, 0, (1 - share) * log((1 - share) / (1 - by_chance)))
             ))) AS chance
-        FROM shares
-        WHERE share > by_chance
+        FROM attained
+        WHERE held >= 4 AND share >= 0.5 AND share > by_chance
     ),
     rituals AS
     (

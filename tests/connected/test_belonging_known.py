@@ -93,3 +93,42 @@ def test_thanks_are_told_apart_within_a_minute(lab: Lab) -> None:
     )
     expected = {(march, "ann", "cy", 1), (march, "ann", "dee", 1), (march, "bo", "cy", 1)}
     assert expected == set(found) == {(*key, number) for key, number in oracle.thanks(events).items()}
+
+
+def test_only_answers_are_given_whatever_is_known_of_whom_one_mentions(lab: Lab) -> None:
+    """ann answers bo, and mentions cy, who was flagged as a human; dee reacts to what ann wrote."""
+    world = f"{lab.world()}gifts"
+    said = [
+        ("bo", "message", {"text": "one"}),
+        ("cy", "message", {"text": "two"}),
+        (
+            "mo",
+            "moderation",
+            {"action": "flag", "target_member_id": "cy", "flagged_kind": "human"},
+        ),
+        ("ann", "message", {"text": "hello", "reply_to": "e0", "mentions": ["cy"]}),
+        ("dee", "reaction", {"target_id": "e3", "reaction": "like"}),
+    ]
+    events = [
+        {
+            "event_id": f"e{number}",
+            "type": family,
+            "platform": "chat",
+            "community_id": world,
+            "member_id": member,
+            "occurred_at": f"2026-03-02T00:0{number}:00Z",
+            **rest,
+        }
+        for number, (member, family, rest) in enumerate(said)
+    ]
+    deliver(lab, events)
+    found = lab.warehouse.rows(
+        "SELECT member_id, given, received FROM {db}.give_and_receive "
+        f"WHERE community_id = '{world}' ORDER BY member_id"
+    )
+    assert [("ann", 1, 0), ("bo", 0, 1)] == found
+    ties = lab.warehouse.rows(
+        "SELECT kind, other_kind FROM {store}.tie_minute FINAL "
+        f"WHERE community_id = '{world}' AND kind != 'start' ORDER BY kind"
+    )
+    assert [("mention", "human"), ("reaction", "human"), ("reply", "human")] == ties
