@@ -55,6 +55,7 @@ PANELS: Mapping[str, str] = {
     "member_day": "AND start >= toDateTime('{end}', 'UTC') - 7 * 86400 ORDER BY events DESC LIMIT 1000",
     "member_activity": "AND day > toDate('{day}') - 7 ORDER BY events DESC LIMIT 1000",
     # ties
+    "tie_pairs_at(at = '{end}')": f"ORDER BY forth_strength + back_strength DESC {TABLE}",
     "ties": f"ORDER BY strength DESC {TABLE}",
     "ties_at(at = '{end}')": f"ORDER BY strength DESC {TABLE}",
     "reach": f"ORDER BY reach DESC {TABLE}",

@@ -157,6 +157,11 @@ def views(root: Path | None = None, metrics: MetricsSettings = _DEFAULT) -> list
     return found
 
 
+def made(view: str) -> str:
+    """The statement that makes a view of `views`: with `VIEW_SETTINGS`."""
+    return f"{view.rstrip().removesuffix(';')}\n{VIEW_SETTINGS}"
+
+
 def view_files(metrics: MetricsSettings = _DEFAULT) -> dict[str, tuple[str, str]]:
     """View -> (name of the file that makes it, its SQL); `{db}` and `{store}` are still to be filled in."""
     return {name: (file, sql) for file, sql in views(metrics=metrics) for name in _VIEW.findall(sql)}
@@ -178,7 +183,7 @@ def migrate(
     if not dry_run:
         for name, sql in views(root, metrics):
             try:
-                warehouse.script(f"{sql.rstrip().removesuffix(';')}\n{VIEW_SETTINGS}")
+                warehouse.script(made(sql))
             except WarehouseError as error:
                 raise WarehouseError(f"sql/views/{name}: {error}", error.code) from error
         _explain(warehouse)

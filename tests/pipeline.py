@@ -18,7 +18,7 @@ from zlib import crc32
 import pyarrow as pa
 
 from streams.clickhouse import Warehouse, WarehouseUnavailable
-from streams.migrations import views
+from streams.migrations import made, views
 from streams.processors.block import Batch, Block
 from streams.processors.ingest import Ingest, Message
 from streams.processors.progress import Partition, Progress
@@ -321,7 +321,7 @@ class Lab:
         """Make the views anew that other settings change, as `migrate` does, but without their comments."""
         for (_, now), (_, then) in zip(views(metrics=self._metrics), views(metrics=metrics), strict=True):
             if now != then:
-                self.warehouse.script(then)
+                self.warehouse.script(made(then))
         self._metrics = metrics
 
     @property

@@ -18,35 +18,50 @@ WITH
 SELECT
     community_id,
     window,
-    sum(rows.events) AS events,
-    uniqExactMerge(rows.members) AS members,
-    uniqExactMergeIf(rows.members, family IN {engaged}) AS engaged_members,
-    uniqExactMergeIf(rows.members, family IN {contributing}) AS contributing_members,
+    sum(parts.events) AS events,
+    uniqExactMerge(parts.members) AS members,
+    uniqExactMergeIf(parts.members, engaged) AS engaged_members,
+    uniqExactMergeIf(parts.members, contributing) AS contributing_members,
     any(moment) AS as_of,
     any((SELECT watermark FROM {db}.pipeline_watermark)) AS fresh_until
 FROM
 (
+    -- Members of most families are engaged and contribute: their sets are united once, not for each of the three.
     SELECT
-        community_id, family, platform, events, members,
-        arrayFilter(w -> start >= w.2 AND (start < w.3 OR start >= toStartOfHour(until)), windows) AS matching
-    FROM {store}.activity_minute FINAL
-    WHERE actor_kind IN {counted} AND start < until
-        AND (start >= until - 7200
-            OR (start >= until - 86400 AND start < until - 82800)
-            OR (start >= until - 604800 AND start < until - 601200)
-            OR (start >= until - 2419200 AND start < until - 2415600))
-    UNION ALL
-    SELECT
-        community_id, family, platform, events, members,
-        arrayFilter(w -> start >= w.3 AND (start < w.4 OR start >= toStartOfDay(until)), windows) AS matching
-    FROM {store}.activity_hour FINAL
-    WHERE actor_kind IN {counted} AND start < toStartOfHour(until) AND start >= until - 2419200
-    UNION ALL
-    SELECT
-        community_id, family, platform, events, members,
-        arrayFilter(w -> start >= w.4, windows) AS matching
-    FROM {store}.activity_day FINAL
-    WHERE actor_kind IN {counted} AND start < toStartOfDay(until) AND start >= until - 2419200
-) AS rows
-ARRAY JOIN arrayMap(w -> w.1, matching) AS window
+        community_id,
+        window,
+        family IN {engaged} AS engaged,
+        family IN {contributing} AS contributing,
+        sum(rows.events) AS events,
+        uniqExactMergeState(rows.members) AS members
+    FROM
+    (
+        SELECT
+            community_id, family, events, members,
+            arrayFilter(w -> start >= w.2 AND (start < w.3 OR start >= toStartOfHour(until)), windows) AS matching
+        FROM {store}.activity_minute FINAL
+        WHERE actor_kind IN {counted} AND start < until
+            AND (start >= until - 7200
+                OR (start >= until - 86400 AND start < until - 82800)
+                OR (start >= until - 604800 AND start < until - 601200)
+                OR (start >= until - 2419200 AND start < until - 2415600))
+        UNION ALL
+        SELECT
+            community_id, family, events, members,
+            arrayFilter(w -> start >= w.3 AND (start < w.4 OR start >= toStartOfDay(until)), windows) AS matching
+        FROM {store}.activity_hour FINAL
+        WHERE actor_kind IN {counted} AND start < toStartOfHour(until)
+            AND (start >= until - 86400
+                OR (start >= until - 604800 AND start < toStartOfDay(until - 604800) + 86400)
+                OR (start >= until - 2419200 AND start < toStartOfDay(until - 2419200) + 86400))
+        UNION ALL
+        SELECT
+            community_id, family, events, members,
+            arrayFilter(w -> start >= w.4, windows) AS matching
+        FROM {store}.activity_day FINAL
+        WHERE actor_kind IN {counted} AND start < toStartOfDay(until) AND start >= until - 2419200
+    ) AS rows
+    ARRAY JOIN arrayMap(w -> w.1, matching) AS window
+    GROUP BY community_id, window, engaged, contributing
+) AS parts
 GROUP BY community_id, window;

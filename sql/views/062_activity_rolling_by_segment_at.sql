@@ -16,8 +16,8 @@ WITH
         [('5m', 300), ('1h', 3600), ('24h', 86400), ('7d', 604800), ('28d', 2419200)]
     ) AS windows,
     uniqExactMerge(rows.members) AS present,
-    uniqExactMergeIf(rows.members, family IN {engaged}) AS engaged,
-    uniqExactMergeIf(rows.members, family IN {contributing}) AS contributing
+    if(family IN {engaged}, present, 0) AS engaged,
+    if(family IN {contributing}, present, 0) AS contributing
 SELECT
     community_id,
     window,
@@ -45,7 +45,10 @@ FROM
         community_id, family, platform, events, members,
         arrayFilter(w -> start >= w.3 AND (start < w.4 OR start >= toStartOfDay(until)), windows) AS matching
     FROM {store}.activity_hour FINAL
-    WHERE actor_kind IN {counted} AND start < toStartOfHour(until) AND start >= until - 2419200
+    WHERE actor_kind IN {counted} AND start < toStartOfHour(until)
+        AND (start >= until - 86400
+            OR (start >= until - 604800 AND start < toStartOfDay(until - 604800) + 86400)
+            OR (start >= until - 2419200 AND start < toStartOfDay(until - 2419200) + 86400))
     UNION ALL
     SELECT
         community_id, family, platform, events, members,

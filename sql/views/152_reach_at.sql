@@ -2,24 +2,13 @@
 CREATE OR REPLACE VIEW {db}.reach_at AS
 SELECT
     community_id,
-    member_id,
+    side.1 AS member_id,
     count() AS ties,
-    countIf(one.given > 0 AND one.received > 0) AS mutual,
-    sum(one.given) AS given,
-    sum(one.received) AS received,
+    countIf(side.2 > 0 AND side.3 > 0) AS mutual,
+    sum(side.2) AS given,
+    sum(side.3) AS received,
     given + received AS reach,
-    any(one.as_of) AS as_of
-FROM
-(
-    SELECT
-        community_id,
-        side.1 AS member_id,
-        side.2 AS other_id,
-        sum(side.3) AS given,
-        sum(side.4) AS received,
-        any(t.as_of) AS as_of
-    FROM {db}.ties_at(at = {at:DateTime('UTC')}) AS t
-    ARRAY JOIN [(t.member_id, t.other_id, t.strength, 0.), (t.other_id, t.member_id, 0., t.strength)] AS side
-    GROUP BY community_id, side.1, side.2
-) AS one
+    any(pairs.as_of) AS as_of
+FROM {db}.tie_pairs_at(at = {at:DateTime('UTC')}) AS pairs
+ARRAY JOIN [(one_id, forth_strength, back_strength), (two_id, back_strength, forth_strength)] AS side
 GROUP BY community_id, member_id;

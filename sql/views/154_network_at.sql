@@ -28,29 +28,26 @@ FROM
     (
         SELECT
             community_id,
-            member_id,
+            end.1 AS member_id,
             count() AS ties,
-            sum(one.gave) AS acted,
-            countIf(one.gave AND one.got) AS mutual,
-            sum(one.reach) AS reach
+            sum(end.2) AS acted,
+            countIf(pair.gave AND pair.got) AS mutual,
+            sum(pair.reach) AS reach
         FROM
         (
             SELECT
                 community_id,
-                end.1 AS member_id,
-                end.2 AS other_id,
-                max(end.3) AS gave,
-                max(end.4) AS got,
-                sum(t.strength) AS reach
-            FROM {db}.ties_at(at = {at:DateTime('UTC')}) AS t
-            ARRAY JOIN
-                [
-                    (t.member_id, t.other_id, t.replies + t.mentions + t.reactions > 0, 0),
-                    (t.other_id, t.member_id, 0, t.replies + t.mentions + t.reactions > 0)
-                ] AS end
-            WHERE t.last_at >= since
-            GROUP BY community_id, end.1, end.2
-        ) AS one
+                one_id,
+                two_id,
+                forth_strength > 0 AND forth_last_at >= since AS forth,
+                back_strength > 0 AND back_last_at >= since AS back,
+                forth AND forth_replies + forth_mentions + forth_reactions > 0 AS gave,
+                back AND back_replies + back_mentions + back_reactions > 0 AS got,
+                if(forth, forth_strength, 0) + if(back, back_strength, 0) AS reach
+            FROM {db}.tie_pairs_at(at = {at:DateTime('UTC')})
+            WHERE forth OR back
+        ) AS pair
+        ARRAY JOIN [(one_id, gave), (two_id, got)] AS end
         GROUP BY community_id, member_id
         UNION ALL
         SELECT community_id, member_id, 0 AS ties, 0 AS acted, 0 AS mutual, 0. AS reach

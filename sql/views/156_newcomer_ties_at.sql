@@ -10,7 +10,7 @@ SELECT
     came.joined_at AS first_engaged_at,
     came.joined_on AS day,
     toMonday(day) AS week,
-    countIf(met.other_id != '' AND met.at < first_engaged_at + INTERVAL 14 DAY) AS ties,
+    toUInt64(arrayCount(at -> at < first_engaged_at + INTERVAL 14 DAY, met.first_acts)) AS ties,
     first_engaged_at + INTERVAL 14 DAY <= moment AS complete,
     moment AS as_of
 FROM
@@ -22,9 +22,15 @@ FROM
 ) AS came
 LEFT JOIN
 (
-    SELECT community_id, end.1 AS member_id, end.2 AS other_id, min(t.first_at) AS at
-    FROM {db}.ties_at(at = {at:DateTime('UTC')}) AS t
-    ARRAY JOIN [(t.member_id, t.other_id), (t.other_id, t.member_id)] AS end
-    GROUP BY community_id, end.1, end.2
-) AS met USING (community_id, member_id)
-GROUP BY community_id, member_id, first_engaged_at, came.joined_on;
+    SELECT
+        community_id,
+        end AS member_id,
+        groupArray(multiIf(
+            back_strength = 0, forth_first_at,
+            forth_strength = 0, back_first_at,
+            least(forth_first_at, back_first_at)
+        )) AS first_acts
+    FROM {db}.tie_pairs_at(at = {at:DateTime('UTC')})
+    ARRAY JOIN [one_id, two_id] AS end
+    GROUP BY community_id, member_id
+) AS met USING (community_id, member_id);

@@ -26,6 +26,7 @@ RELATIONS: tuple[Relation, ...] = (
     *pipeline.RELATIONS,
     *communities.RELATIONS,
     *connection.RELATIONS,
+    *ties.RELATIONS,
     *ladder.RELATIONS,
     *rituals.RELATIONS,
     *belonging.RELATIONS,

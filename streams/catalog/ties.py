@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.catalog.metric import Metric
+from streams.catalog.metric import Metric, Relation
 
 METRICS: tuple[Metric, ...] = (
     Metric(
@@ -177,5 +177,32 @@ METRICS: tuple[Metric, ...] = (
             "Days and weeks are those of the community.",
         ),
         reference="CHAOSS Time to First Response; right-censored ones count as unanswered",
+    ),
+)
+
+_WAYS = {"forth": "from one_id to two_id", "back": "from two_id to one_id"}
+
+RELATIONS: tuple[Relation, ...] = (
+    Relation(
+        "tie_pairs_at",
+        "Pairs of members with a tie in either direction at a moment: what ties, reach and the network are made of.",
+        {
+            "one_id": "Member of the pair whose id is the lesser",
+            "two_id": "The other one",
+            "occurrences": "Occurrences of rituals at which both checked in",
+            **{
+                f"{way}_{column}": f"{words} {members}"
+                for way, members in _WAYS.items()
+                for column, words in {
+                    "replies": "Replies",
+                    "mentions": "Mentions",
+                    "reactions": "Reactions, less those taken back,",
+                    "first_at": "First act",
+                    "last_at": "Last act",
+                    "idle_months": "Whole periods of 30 days since the last act",
+                    "strength": "Strength of the tie; 0 without one",
+                }.items()
+            },
+        },
     ),
 )

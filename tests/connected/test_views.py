@@ -89,6 +89,18 @@ def test_communities_known_by_heart(by_heart: tuple[Lab, list[Place]], view: Vie
     assert rows > 0
 
 
+def test_newcomers_of_a_week_are_shown_when_it_is_over_in_every_zone_and_14_days_have_passed(
+    by_heart: tuple[Lab, list[Place]],
+) -> None:
+    lab, told = by_heart
+    [view] = [view for view in VIEWS if view.name == "newcomer_ties_week"]
+    shown = []
+    for moment in (datetime(2026, 3, 23, 11, 59, 59, tzinfo=UTC), datetime(2026, 3, 23, 12, tzinfo=UTC)):
+        come_to(lab.warehouse, moment)
+        shown.append(compare(lab.warehouse, view, [place.come_to(moment) for place in told]))
+    assert shown[0] < shown[1]
+
+
 def ask(by_heart: tuple[Lab, list[Place]], view: str, columns: str, where: str) -> list[tuple[Any, ...]]:
     lab, _ = by_heart
     come_to(lab.warehouse, END)
