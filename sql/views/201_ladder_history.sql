@@ -49,6 +49,17 @@ WITH
         FROM {db}.member_activity
         GROUP BY community_id, member_id
     ),
+    -- Who hosts, as sql/facts.sql has it: from the tables, for whoever asks for a ladder hosts seldom.
+    (
+        SELECT (groupArray(community_id), groupArray(cityHash64(community_id, ritual)), groupArray(host_id))
+        FROM {store}.declared_rituals FINAL
+    ) AS rituals,
+    (
+        SELECT groupArray(cityHash64(community_id, account_id, member_id))
+        FROM {store}.linked_accounts FINAL
+        WHERE account_id IN (SELECT host_id FROM {store}.declared_rituals FINAL)
+    ) AS accounts_of_hosts,
+    (SELECT any(zone) FROM {store}.communities FINAL WHERE community_id = '') AS default_zone,
     -- Hosting counts once a ritual and day: the host checked in to it.
     hosting AS
     (
@@ -62,14 +73,25 @@ WITH
                 toInt32(toDate(attended.moment + clocks.offset_s)) AS day
             FROM
             (
-                SELECT community_id, toDateTime(first_at) AS moment, ref, member_id
-                FROM {store}.sign_hour FINAL
-                WHERE kind = 'ritual' AND actor_kind IN {counted}
-                    AND (community_id, ref, member_id) IN
-                        (SELECT community_id, ritual, arrayJoin(hosts) FROM {db}.declared_rituals)
+                SELECT
+                    s.community_id AS community_id,
+                    toDateTime(s.first_at) AS moment,
+                    s.ref AS ref,
+                    s.member_id AS member_id,
+                    if(said.zone = '', default_zone, said.zone) AS zone,
+                    transform(
+                        cityHash64(transform(s.community_id, rituals.1, rituals.1, ''), s.ref), rituals.2, rituals.3, ''
+                    ) AS host
+                FROM {store}.sign_hour AS s FINAL
+                LEFT JOIN (SELECT community_id, zone FROM {store}.communities FINAL) AS said
+                    ON said.community_id = s.community_id
+                WHERE s.kind = 'ritual' AND s.actor_kind IN {counted} AND notEmpty(rituals.1) AND host != '' AND (
+                    s.member_id = host
+                    OR transform(cityHash64(s.community_id, host, s.member_id), accounts_of_hosts, accounts_of_hosts, toUInt64(0)) != 0
+                )
             ) AS attended
-            ASOF INNER JOIN {db}.community_offsets AS clocks
-                ON clocks.community_id = attended.community_id AND clocks.from_utc <= attended.moment
+            ASOF LEFT JOIN (SELECT zone, from_utc, offset_s FROM {store}.zone_offsets FINAL) AS clocks
+                ON clocks.zone = attended.zone AND clocks.from_utc <= attended.moment
         )
         GROUP BY community_id, member_id
     ),
@@ -172,22 +194,31 @@ WITH
 SELECT
     community_id,
     member_id,
-    if(rank = 0, 'away', steps[rank].level) AS level,
+    level,
     toUInt8(rank) AS rank,
     toDate(day) AS since,
     if(next = 0, NULL, toDate(next - 1)) AS until,
     toUInt32(if(next = 0, today + 1, next) - day) AS days,
-    multiIf(before < 0, '', before = 0, 'away', steps[before].level) AS from_level,
+    from_level,
     multiIf(before < 0, 'in', rank = 0, 'out', before = 0, 'back', rank > before, 'up', 'down') AS direction,
-    steps[if(rank > before, rank, rank + 1)].level AS judged_level,
-    toUInt16(steps[if(rank > before, rank, rank + 1)].days) AS window_days,
-    toUInt16(arrayCount(d -> d BETWEEN day - window_days + 1 AND day, present)) AS present_days,
-    toUInt16(arrayCount(d -> d BETWEEN day - window_days + 1 AND day, active)) AS active_days,
-    toUInt32(arraySum(c -> if(c.1 BETWEEN day - window_days + 1 AND day, c.2, 0), contributed)) AS contributions,
-    toUInt32(arraySum(b -> if(b.1 BETWEEN day - window_days + 1 AND day, b.2, 0), built)) AS hosted_or_cocreated
-FROM transitions
-ARRAY JOIN
-    transitions.1 AS day,
-    transitions.2 AS before,
-    transitions.3 AS rank,
-    arrayPopFront(arrayPushBack(transitions.1, 0)) AS next;
+    judged.level AS judged_level,
+    toUInt16(judged.days) AS window_days,
+    toUInt16(arrayCount(d -> d BETWEEN first_day AND day, present)) AS present_days,
+    toUInt16(arrayCount(d -> d BETWEEN first_day AND day, active)) AS active_days,
+    toUInt32(arraySum(c -> if(c.1 BETWEEN first_day AND day, c.2, 0), contributed)) AS contributions,
+    toUInt32(arraySum(b -> if(b.1 BETWEEN first_day AND day, b.2, 0), built)) AS hosted_or_cocreated
+FROM
+(
+    SELECT
+        *, day, before, rank, next,
+        steps[if(rank > before, rank, rank + 1)] AS judged,
+        day - judged.days + 1 AS first_day,
+        if(rank = 0, 'away', steps[rank].level) AS level,
+        multiIf(before < 0, '', before = 0, 'away', steps[before].level) AS from_level
+    FROM transitions
+    ARRAY JOIN
+        transitions.1 AS day,
+        transitions.2 AS before,
+        transitions.3 AS rank,
+        arrayPopFront(arrayPushBack(transitions.1, 0)) AS next
+);

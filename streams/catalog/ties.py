@@ -180,29 +180,10 @@ METRICS: tuple[Metric, ...] = (
     ),
 )
 
-_WAYS = {"forth": "from one_id to two_id", "back": "from two_id to one_id"}
-
 RELATIONS: tuple[Relation, ...] = (
     Relation(
         "tie_pairs_at",
         "Pairs of members with a tie in either direction at a moment: what ties, reach and the network are made of.",
-        {
-            "one_id": "Member of the pair whose id is the lesser",
-            "two_id": "The other one",
-            "occurrences": "Occurrences of rituals at which both checked in",
-            **{
-                f"{way}_{column}": f"{words} {members}"
-                for way, members in _WAYS.items()
-                for column, words in {
-                    "replies": "Replies",
-                    "mentions": "Mentions",
-                    "reactions": "Reactions, less those taken back,",
-                    "first_at": "First act",
-                    "last_at": "Last act",
-                    "idle_months": "Whole periods of 30 days since the last act",
-                    "strength": "Strength of the tie; 0 without one",
-                }.items()
-            },
-        },
+        {},
     ),
 )
