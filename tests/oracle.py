@@ -9,11 +9,13 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cache
 from typing import Any, Literal, NamedTuple
 
 Event = dict[str, Any]
 Grain = Literal["minute", "hour", "day"]
 
+NEVER = datetime.min.replace(tzinfo=UTC)
 HUMANS = ("human",)
 ENGAGED = frozenset({"message", "reaction", "check_in", "order", "review", "hosting"})
 CONTRIBUTING = frozenset({"message", "review", "hosting"})
@@ -64,10 +66,16 @@ class Rolling(NamedTuple):
     contributing: int
 
 
-def event_time(event: Event) -> datetime:
-    """`occurred_at` in UTC, truncated (not rounded) to the millisecond."""
-    at = datetime.fromisoformat(event["occurred_at"]).astimezone(UTC)
+@cache
+def instant(text: str) -> datetime:
+    """A time in UTC, truncated (not rounded) to the millisecond; every fold asks for the same ones again."""
+    at = datetime.fromisoformat(text).astimezone(UTC)
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+
+def event_time(event: Event) -> datetime:
+    """When it occurred, as an `instant`."""
+    return instant(event["occurred_at"])
 
 
 def local_hour(event: Event, zone: tzinfo) -> datetime:
@@ -76,13 +84,11 @@ def local_hour(event: Event, zone: tzinfo) -> datetime:
 
 
 def sent_at(event: Event) -> datetime:
-    """When the publisher sent it, truncated to the millisecond; a missing time is lower than any other."""
-    if event.get("sent_at") is None:
-        return datetime.min.replace(tzinfo=UTC)
-    at = datetime.fromisoformat(event["sent_at"]).astimezone(UTC)
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
+    """When the publisher sent it, as an `instant`; a missing time is lower than any other."""
+    return NEVER if event.get("sent_at") is None else instant(event["sent_at"])
 
 
+@cache
 def bucket(at: datetime, grain: Grain) -> datetime:
     """Start of the UTC bucket that holds `at`."""
     at = at.replace(second=0, microsecond=0)

@@ -219,14 +219,17 @@ def steps_of(
     two over twelve weeks, their share (None for the highest level and where nobody was), and whether it is the lowest.
     """
     rank = {"": -1, "away": 0, **{step.level: n for n, step in enumerate(steps, start=1)}}
+    left: dict[tuple[str, str], list[tuple[date, int, int]]] = defaultdict(list)
+    for (community, monday, source, to), n in moves.items():
+        left[community, source].append((monday, rank[to] - rank[source], n))
     found = {}
     for community, week in {move[:2] for move in moves}:
         shares = {}
         for level in [step.level for step in steps]:
             of_level = {
-                (monday, rank[to] - rank[level]): n
-                for (place, monday, source, to), n in moves.items()
-                if place == community and source == level and timedelta(0) <= week - monday < 12 * 7 * DAY
+                (monday, by): n
+                for monday, by, n in left[community, level]
+                if timedelta(0) <= week - monday < 12 * 7 * DAY
             }
             now = [
                 sum(n for (monday, by), n in of_level.items() if monday == week and sign(by) == way)
