@@ -163,19 +163,13 @@ def test_busy_evenings_and_weekends_are_no_ritual(lab: Lab) -> None:
     assert {} == stored(lab, f"{world}bar")
 
 
-@settings(
-    max_examples=10,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(st.data())
-def test_inferred_rituals_are_those_of_the_plain_fold(lab: Lab, data: st.DataObject) -> None:
-    """Some appointments that are kept more or less often, and some noise."""
-    world = lab.world()
-    first = date(2023, 6, 1) + timedelta(days=data.draw(st.integers(0, 60)))
-    length = data.draw(st.integers(20, 300))
-    chance = random.Random(data.draw(st.integers(0, 1 << 32)))
-    appointments = data.draw(
+@st.composite
+def clubs(draw: st.DrawFn) -> dict[datetime, int]:
+    """How many came in each hour: some appointments that are kept more or less often, and some noise."""
+    first = date(2023, 6, 1) + timedelta(days=draw(st.integers(0, 60)))
+    length = draw(st.integers(20, 300))
+    chance = random.Random(draw(st.integers(0, 1 << 32)))
+    appointments = draw(
         st.lists(
             st.tuples(
                 st.sampled_from(["day", "week", "month", "nth"]),
@@ -187,7 +181,7 @@ def test_inferred_rituals_are_those_of_the_plain_fold(lab: Lab, data: st.DataObj
             max_size=4,
         )
     )
-    noise = data.draw(st.sampled_from([0.0, 0.02, 0.2]))
+    noise = draw(st.sampled_from([0.0, 0.02, 0.2]))
     meetings: dict[datetime, int] = {}
     for day in (first + timedelta(days=n) for n in range(length)):
         for hour in range(24):
@@ -198,6 +192,19 @@ def test_inferred_rituals_are_those_of_the_plain_fold(lab: Lab, data: st.DataObj
                 if due and at == hour and chance.random() < kept:
                     count = max(count, heads)
             meetings[datetime(day.year, day.month, day.day, hour, tzinfo=UTC)] = count
-    events = list(hours(f"{world}club", meetings.items()))
-    deliver(lab, events)
-    same(oracle.inferred(oracle.attendance(events)), stored(lab, f"{world}club"))
+    return meetings
+
+
+@settings(
+    max_examples=4,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.lists(clubs(), min_size=3, max_size=3))
+def test_inferred_rituals_are_those_of_the_plain_fold(lab: Lab, told: list[dict[datetime, int]]) -> None:
+    """Three communities side by side."""
+    world = lab.world()
+    events = {f"{world}club{n}": list(hours(f"{world}club{n}", club.items())) for n, club in enumerate(told)}
+    deliver(lab, [event for of_club in events.values() for event in of_club])
+    for club, of_club in events.items():
+        same(oracle.inferred(oracle.attendance(of_club)), stored(lab, club))

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from folds import corrected_oracle, in_world
+from folds import corrected_oracle, in_world, together
 from histories import Delivery, events, rfc3339, send
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -57,15 +57,18 @@ def around(draw: st.DrawFn, moment: datetime) -> datetime:
 
 
 @st.composite
-def lives(draw: st.DrawFn) -> tuple[list[datetime], list[Delivery]]:
-    """Moments, and events around them."""
+def lives(draw: st.DrawFn) -> tuple[list[datetime], list[list[Delivery]]]:
+    """Moments, and several worlds of events around them."""
     asked = draw(st.lists(moments, min_size=1, max_size=5))
     received_ms = int((max(asked) + timedelta(days=60)).timestamp() * 1000)
-    made = []
-    for event in draw(st.lists(events(ids=30), min_size=1, max_size=40)):
-        at = draw(around(draw(st.sampled_from(asked))))
-        made.append(Delivery(event["type"], event | {"occurred_at": rfc3339(at, 0)}, b"", received_ms))
-    return asked, made
+    worlds = []
+    for _ in range(3):
+        made = []
+        for event in draw(st.lists(events(ids=30), min_size=1, max_size=40)):
+            at = draw(around(draw(st.sampled_from(asked))))
+            made.append(Delivery(event["type"], event | {"occurred_at": rfc3339(at, 0)}, b"", received_ms))
+        worlds.append(made)
+    return asked, worlds
 
 
 def by_segment(oracle: Oracle, at: datetime, window: timedelta) -> dict[tuple[str, str, str], Rolling]:
@@ -80,12 +83,12 @@ def by_segment(oracle: Oracle, at: datetime, window: timedelta) -> dict[tuple[st
     }
 
 
-def ask(lab: Lab, view: str, keys: Iterable[str], at: datetime, world: str) -> dict[str, dict[Any, Rolling]]:
+def ask(lab: Lab, view: str, keys: Iterable[str], at: datetime, worlds: Iterable[str]) -> dict[str, dict[Any, Rolling]]:
     """Window -> key -> numbers."""
     names = list(keys)
     rows = lab.warehouse.rows(
         f"SELECT window, {', '.join(names)}, events, members, engaged_members, contributing_members "
-        f"FROM {{db}}.{view}(at = '{at:%Y-%m-%d %H:%M:%S}') WHERE {in_world(world)}"
+        f"FROM {{db}}.{view}(at = '{at:%Y-%m-%d %H:%M:%S}') WHERE {in_world(*worlds)}"
     )
     found: dict[str, dict[Any, Rolling]] = {name: {} for name in WINDOWS}
     for window, *row in rows:
@@ -96,20 +99,23 @@ def ask(lab: Lab, view: str, keys: Iterable[str], at: datetime, world: str) -> d
 
 
 @settings(
-    max_examples=15,
+    max_examples=6,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes on a real engine
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(life=lives())
-def test_rolling_views_equal_the_fold_at_any_moment(lab: Lab, life: tuple[list[datetime], list[Delivery]]) -> None:
-    moments, deliveries = life
-    log, world = Log(), lab.world()
-    oracle = corrected_oracle(send(deliveries, log, lab.settings.kafka.topic_prefix, world))
+def test_rolling_views_equal_the_fold_at_any_moment(
+    lab: Lab, life: tuple[list[datetime], list[list[Delivery]]]
+) -> None:
+    moments, told = life
+    log, worlds, prefix = Log(), [lab.world() for _ in told], lab.settings.kafka.topic_prefix
+    sent = [send(deliveries, log, prefix, world) for world, deliveries in zip(worlds, told, strict=True)]
+    oracle = corrected_oracle(together(sent))
     lab.drain(log)
     for at in moments:
-        total = ask(lab, "activity_rolling_at", ["community_id"], at, world)
-        parts = ask(lab, "activity_rolling_by_segment_at", ["community_id", "family", "platform"], at, world)
+        total = ask(lab, "activity_rolling_at", ["community_id"], at, worlds)
+        parts = ask(lab, "activity_rolling_by_segment_at", ["community_id", "family", "platform"], at, worlds)
         for name, window in WINDOWS.items():
             assert oracle.rolling(at, window) == total[name], (at, name)
             assert by_segment(oracle, at, window) == parts[name], (at, name)

@@ -1,7 +1,7 @@
 """Law 1, replay: shuffled, duplicated, split into any batches -> equal rows. Law 2: equal to a plain Python fold.
 
-One example is a history and several ways to deliver it, each in a world of its own; the worlds go through the pipeline
-together, so that a step of all of them costs what a step of one does.
+One example is some histories and several ways to deliver each, all in worlds of their own; the worlds go through the
+pipeline together, so that a step of all of them costs what a step of one does.
 """
 
 from __future__ import annotations
@@ -18,8 +18,11 @@ from pipeline import Lab, Log
 
 pytestmark = pytest.mark.connected
 
+SIDE_BY_SIDE = 3
+"""Histories of one example."""
+
 some = settings(
-    max_examples=15,
+    max_examples=6,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -62,26 +65,30 @@ def deliver(lab: Lab, worlds: list[Schedule]) -> dict[str, Oracle]:
 @some
 @given(st.data())
 def test_shuffled_duplicated_and_split_input_gives_the_rows_of_the_fold(lab: Lab, data: st.DataObject) -> None:
-    history = data.draw(histories())
-    plain = Schedule(history, 1)
-    worlds = [plain, Schedule(history + history, 2), *(data.draw(schedules(history)) for _ in range(4))]
+    worlds = []
+    for _ in range(SIDE_BY_SIDE):
+        history = data.draw(histories())
+        worlds += [Schedule(history, 1), Schedule(history + history, 2)]
+        worlds += [data.draw(schedules(history)) for _ in range(4)]
     delivered = deliver(lab, worlds)
     check(lab.warehouse, together(delivered.values()), *delivered, rituals_of=rituals_of)
 
 
 @some
-@given(histories(max_size=20))
-def test_an_event_that_comes_last_gives_the_rows_it_would_have_given_first(lab: Lab, history: list[Delivery]) -> None:
-    """Law 3, for each event of the history in turn: everything else is recomputed before it comes."""
+@given(st.lists(histories(max_size=20), min_size=SIDE_BY_SIDE, max_size=SIDE_BY_SIDE))
+def test_an_event_that_comes_last_gives_the_rows_it_would_have_given_first(
+    lab: Lab, lives: list[list[Delivery]]
+) -> None:
+    """Law 3, for each event of a history in turn: everything else is recomputed before it comes."""
     log, late = Log(), Log()
     prefix = lab.settings.kafka.topic_prefix
     worker = lab.worker(log)
-    names = [lab.world() for _ in history]
-    for position, name in enumerate(names):
-        send(history[:position] + history[position + 1 :], log, prefix, name)
+    worlds = {lab.world(): (history, last) for history in lives for last in range(len(history))}
+    for name, (history, last) in worlds.items():
+        send(history[:last] + history[last + 1 :], log, prefix, name)
     lab.run(worker.drain())
-    for name, delivery in zip(names, history, strict=True):
-        send([delivery], log, prefix, name)
+    for name, (history, last) in worlds.items():
+        send([history[last]], log, prefix, name)
     lab.run(worker.drain())
-    truth = together(send(history, late, prefix, name) for name in names)
-    check(lab.warehouse, truth, *names, rituals_of=rituals_of)
+    truth = together(send(history, late, prefix, name) for name, (history, _) in worlds.items())
+    check(lab.warehouse, truth, *worlds, rituals_of=rituals_of)
