@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -19,6 +17,7 @@ from replays import DATA, Replays
 
 from streams.aggregates import SECONDS
 from streams.clickhouse import Warehouse
+from streams.embedded.child import Child
 from streams.kafka import apply_topics
 from streams.processors.settled import wait_until_settled
 from streams.publisher import Publisher
@@ -115,7 +114,6 @@ def test_a_trace_through_kafka_and_a_worker_process(settings: Settings, warehous
     settings = settings.model_copy(update={"kafka": quick})
     apply_topics(settings.kafka)
     environment = {
-        **os.environ,
         "STREAMS_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
         "STREAMS_KAFKA__TOPIC_PREFIX": settings.kafka.topic_prefix,
         "STREAMS_KAFKA__SESSION_TIMEOUT_S": "6",
@@ -126,7 +124,8 @@ def test_a_trace_through_kafka_and_a_worker_process(settings: Settings, warehous
         "STREAMS_ROLLUP__HOUR_S": "0.5",
         "STREAMS_WORKER__PORT": "0",
     }
-    worker = subprocess.Popen([sys.executable, "-m", "streams", "worker"], env=environment, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "streams", "worker"]
+    worker = Child("worker", command, settings.data_dir / "worker.log", env=environment)
     try:
         with Publisher(settings.kafka) as publisher:
             for event in TRACES[name].events(data):
@@ -135,5 +134,5 @@ def test_a_trace_through_kafka_and_a_worker_process(settings: Settings, warehous
         verify(warehouse, name, data)
         assert [] == reconcile(warehouse, settle_s=0)
     finally:
-        worker.terminate()
-        assert worker.wait(30) == 0
+        worker.stop(timeout_s=30)
+    assert 0 == worker.exit_code(), worker.log_tail()

@@ -22,7 +22,7 @@ SIDE_BY_SIDE = 3
 """Histories of one example."""
 
 some = settings(
-    max_examples=6,
+    max_examples=5,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -193,9 +193,12 @@ def test_nothing_but_bad_records_is_taken_off_the_partition_all_the_same(lab: La
     assert (1, 1) == (log.committed[topic, 0], len(dead(lab, world)))
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.lists(st.one_of(st.binary(max_size=80), st.recursive(st.none() | st.text(), st.lists).map(repr).map(str.encode)))
+    st.lists(
+        st.one_of(st.binary(max_size=80), st.recursive(st.none() | st.text(), st.lists).map(repr).map(str.encode)),
+        min_size=30,
+    )
 )
 @example([b'{"event_id":"\xf0\x9f"}'])
 def test_any_bytes_whatever_are_a_dead_letter(lab: Lab, values: list[bytes]) -> None:
