@@ -64,7 +64,7 @@ def lives(draw: st.DrawFn) -> tuple[list[datetime], list[list[Delivery]]]:
     worlds = []
     for _ in range(3):
         made = []
-        for event in draw(st.lists(events(ids=30), min_size=1, max_size=40)):
+        for event in draw(st.lists(events(ids=30), min_size=15, max_size=40)):
             at = draw(around(draw(st.sampled_from(asked))))
             made.append(Delivery(event["type"], event | {"occurred_at": rfc3339(at, 0)}, b"", received_ms))
         worlds.append(made)

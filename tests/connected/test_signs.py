@@ -121,7 +121,7 @@ pieces = st.sampled_from([*" ".join(PIECES).split(), " ", "\n"])
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.lists(pieces, max_size=8).map("".join), min_size=3, max_size=90))
+@given(st.lists(st.lists(pieces, max_size=8).map("".join), min_size=30, max_size=90))
 def test_signs_are_those_of_the_plain_fold(lab: Lab, texts: list[str]) -> None:
     world = f"{lab.world()}generated"
     lexicon = lexicon_of(lab, world)
