@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml
 	@if ! [ -x $(BIN)/python ]; then echo "setting up $(VENV) with $$("$(PYTHON)" --version)"; "$(PYTHON)" -m venv $(VENV); fi
 	@echo "installing the package and its tools into $(VENV) (the first time takes a few minutes)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable '.[dev]'
-	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true  # as pip would, on all cores
+	@$(BIN)/python -m compileall -q -j 0 -x '/(tests|pip|mypy|mypyc)/' $(VENV)/lib >/dev/null 2>&1 || true  # as pip would, on all cores
 	@touch $@
 
 .PHONY: venv
