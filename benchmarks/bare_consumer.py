@@ -15,7 +15,7 @@ import pyarrow as pa
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.clickhouse import Warehouse
-from streams.processors.facts import Stamps, fact_table, to_ms, united
+from streams.processors.facts import Stamps, content_hashes, fact_table, to_ms, united
 from streams.settings import Settings
 from streams.topics import ALL
 from streams.topics.decode import Decoder
@@ -37,12 +37,12 @@ async def consume(settings: Settings, events: int) -> None:
         received = np.fromiter((record.timestamp for record in records), np.int64, len(records))
         stamps = Stamps(
             topic,
-            partition,
+            np.full(len(records), partition, np.uint32),
             np.fromiter((record.offset for record in records), np.int64, len(records)),
             to_ms([event.occurred_at for event in decoded]),
             received,
             np.zeros(len(records), np.bool_),
-            [record.value for record in records],
+            content_hashes([record.value for record in records]),
         )
         return fact_table(families[topic], decoded, stamps)
 

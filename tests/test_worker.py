@@ -12,7 +12,7 @@ with warnings.catch_warnings():
     from faust.transport.drivers.aiokafka import Consumer as StockConsumer
     from faust.types import TP
 
-    from streams.processors.worker import Backlog, BatchConsumer, BatchSchema, credentials, new_app, shares
+    from streams.processors.worker import Backlog, BatchConsumer, BatchSchema, Pace, credentials, new_app, shares
 
 from streams.settings import KafkaSettings, Settings
 
@@ -283,22 +283,36 @@ def test_no_credentials_where_none_are_asked_for():
     assert credentials(KafkaSettings()) is None
 
 
+THIRD = TP("t.orders.v1", 0)
+
+
 def test_a_small_backlog_is_taken_whole():
-    assert {ONE: 60, OTHER: 40} == shares({ONE: Backlog(60, 500), OTHER: Backlog(40, 40)}, 100)
+    assert {ONE: 60, OTHER: 40} == shares({ONE: Backlog(60, 9000), OTHER: Backlog(40, 0)}, 100, 5)
 
 
-def test_partitions_with_much_left_give_the_same_part_of_what_they_hold():
-    assert {ONE: 90, OTHER: 10} == shares({ONE: Backlog(9000, 9000), OTHER: Backlog(1000, 1000)}, 100)
+def test_of_a_large_backlog_each_partition_gives_in_proportion_to_what_it_holds():
+    assert {ONE: 90, OTHER: 10} == shares({ONE: Backlog(9000, 5), OTHER: Backlog(1000, 7)}, 100)
 
 
-def test_a_partition_that_is_ahead_waits_for_the_last():
-    assert {ONE: 50} == shares({ONE: Backlog(1000, 1000), OTHER: Backlog(500, 1000)}, 100)
+def test_partitions_that_are_too_far_ahead_wait_for_the_last():
+    backlogs = {ONE: Backlog(400, 31), OTHER: Backlog(300, 10), THIRD: Backlog(300, 20)}
+    assert {OTHER: 50, THIRD: 50} == shares(backlogs, 100, 20)
+    assert {OTHER: 100} == shares(backlogs, 100, 0)
 
 
-def test_a_partition_that_is_a_little_ahead_gives_less():
-    assert {ONE: 50, OTHER: 20} == shares({ONE: Backlog(1000, 1000), OTHER: Backlog(970, 1000)}, 100)
+def test_a_partition_of_which_nothing_was_taken_is_last():
+    assert {OTHER: 100} == shares({ONE: Backlog(500, 1), OTHER: Backlog(500, 0)}, 100, 0)
 
 
 def test_nothing_is_asked_of_partitions_at_their_end():
-    assert {ONE: 5} == shares({ONE: Backlog(5, 1000), OTHER: Backlog(0, 0)}, 100)
-    assert {} == shares({ONE: Backlog(0, 1000)}, 100)
+    assert {ONE: 100} == shares({ONE: Backlog(500, 9), OTHER: Backlog(0, 1)}, 100, 0)
+    assert {} == shares({ONE: Backlog(0, 1)}, 100)
+
+
+def test_the_pace_is_known_once_something_of_every_partition_was_taken():
+    pace = Pace()
+    pace.taken = 70
+    assert 0 == pace.record_ms([Backlog(10, 5000), Backlog(10, 0)])
+    assert 0 == pace.record_ms([Backlog(10, 5000), Backlog(10, 6000), Backlog(0, 0)])
+    pace.taken += 100
+    assert 20 == pace.record_ms([Backlog(10, 7000), Backlog(10, 9000), Backlog(0, 0)])

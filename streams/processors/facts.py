@@ -6,7 +6,7 @@ A column is built at once for all events of a family: one list and one Arrow arr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
 
@@ -96,16 +96,16 @@ _SENT_LIMIT = 1 << 42
 
 @dataclass(frozen=True, slots=True)
 class Stamps:
-    """What Kafka and the clock check say of the events of one batch: arrays of one length, times in epoch ms."""
+    """What Kafka and the clock check say of events of one topic: arrays of one length, times in epoch ms."""
 
     topic: str
-    partition: int
+    partitions: np.ndarray[Any, np.dtype[np.uint32]]
     offsets: Int64s
     occurred_ms: Int64s
     received_ms: Int64s
     skewed: np.ndarray[Any, np.dtype[np.bool_]]
     """The event's own time is not believed: it is bucketed by its receive time."""
-    contents: Sequence[bytes]
+    content_hashes: UInt64s
 
     @property
     def event_ms(self) -> Int64s:
@@ -114,6 +114,19 @@ class Stamps:
         Receive times are cut to the minute: an event that is received twice in one minute has the same time both times.
         """
         return np.where(self.skewed, self.received_ms // 60_000 * 60_000, self.occurred_ms)
+
+    @staticmethod
+    def joined(parts: Sequence[Stamps]) -> Stamps:
+        """Those of several batches of one topic, one after another."""
+        names = [each.name for each in fields(Stamps) if each.name != "topic"]
+        return Stamps(
+            parts[0].topic, **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        )
+
+
+def content_hashes(contents: Sequence[bytes]) -> UInt64s:
+    """xxh3-64 of each content."""
+    return np.fromiter(map(xxhash.xxh3_64_intdigest, contents), np.uint64, len(contents))
 
 
 def versions(sent_ms: Int64s, content_hashes: UInt64s) -> UInt64s:
@@ -150,8 +163,6 @@ def fact_table(family: Family, events: Sequence[Any], stamps: Stamps) -> pa.Tabl
     # What no publisher stated is one and the same object in every event: looking is a tenth of converting.
     stated = len(set(map(id, sent_at))) > 1
     sent = to_ms(sent_at) if stated else np.full(count, to_ms(sent_at[:1])[0])
-    digest = xxhash.xxh3_64_intdigest
-    contents = np.fromiter((digest(content) for content in stamps.contents), np.uint64, count)
     keys = (key_of(event.community_id, event.event_id) for event in events)
     columns |= {
         "type": constant(family.name, count),
@@ -163,9 +174,9 @@ def fact_table(family: Family, events: Sequence[Any], stamps: Stamps) -> pa.Tabl
         "clock_skewed": pa.array(stamps.skewed.astype(np.uint8)),
         "extra": pa.array(extra, pa.string()),
         "event_key": pa.array(np.fromiter(keys, np.uint64, count)),
-        "version": pa.array(versions(sent, contents)),
+        "version": pa.array(versions(sent, stamps.content_hashes)),
         "topic": constant(stamps.topic, count),
-        "partition": pa.array(np.full(count, stamps.partition, np.uint32)),
+        "partition": pa.array(stamps.partitions),
         "offset": pa.array(stamps.offsets),
     }
     return pa.table(columns)
@@ -189,7 +200,7 @@ def united(tables: Sequence[pa.Table]) -> pa.Table:
     Nulls would double what the engine spends on an insert, and so would low-cardinality columns sent as plain text.
     """
     present = {name for table in tables for name in table.schema.names}
-    fields, arrays = [], []
+    columns, arrays = [], []
     for name, kind in TYPES.items():
         if name not in present:
             continue
@@ -199,8 +210,8 @@ def united(tables: Sequence[pa.Table]) -> pa.Table:
         ]
         column = pa.concat_arrays(chunks)
         arrays.append(column.dictionary_encode() if kind == LOW else column)
-        fields.append(pa.field(name, kind, nullable=False))
-    return pa.table(arrays, pa.schema(fields))
+        columns.append(pa.field(name, kind, nullable=False))
+    return pa.table(arrays, pa.schema(columns))
 
 
 def default_column(kind: pa.DataType, count: int) -> pa.Array:

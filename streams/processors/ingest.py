@@ -72,7 +72,7 @@ class Ingest:
         self.decoder = BatchDecoder({family.topic(prefix): family for family in ALL}, settings.ingest)
         self.known_keys = KnownKeys(settings.ingest.known_ids_mib << 20)
         self.breakers: dict[Partition, RejectBreaker] = {}
-        self.batches: asyncio.Queue[Batch] = asyncio.Queue(maxsize=4)
+        self.batches: asyncio.Queue[Batch] = asyncio.Queue(maxsize=32)
         self.blocks: asyncio.Queue[Block] = asyncio.Queue(maxsize=1)
 
     async def offer(self, batch: Batch) -> None:

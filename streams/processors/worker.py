@@ -13,8 +13,9 @@ import os
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from math import ceil
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, inf
 from typing import Any, NamedTuple
 
 import faust
@@ -68,29 +69,35 @@ def fetched(_: PartitionRecords, tp: TP, record: Any) -> Fetched:
 
 
 class Backlog(NamedTuple):
-    """Records of a partition."""
+    """What is left of a partition."""
 
     left: int
-    """Those that are still to be taken, as of its last fetch."""
-    whole: int
-    """Those, and all that were taken since this process began."""
+    """Records that are still to be taken, as of its last fetch."""
+    reached_ms: int
+    """Timestamp of the last record that was taken, 0 when none was."""
 
 
-def shares(backlogs: Mapping[TP, Backlog], most: int) -> dict[TP, int]:
-    """Records to take next of each partition: all, or so many that none is further ahead of the last than by `most`."""
+def shares(backlogs: Mapping[TP, Backlog], most: int, ahead_ms: float = inf) -> dict[TP, int]:
+    """Records to take next: all, or about `most` of the partitions that are at most `ahead_ms` ahead of the last."""
     left = {tp: backlog.left for tp, backlog in backlogs.items() if backlog.left}
     if sum(left.values()) <= most:
         return left
-    stays = max(left[tp] / backlogs[tp].whole for tp in left) - most / sum(each.whole for each in backlogs.values())
-    given = {tp: min(left[tp], ceil(left[tp] - stays * backlogs[tp].whole)) for tp in left}
-    return {tp: share for tp, share in given.items() if share > 0}
+    until = min(backlogs[tp].reached_ms for tp in left) + ahead_ms
+    chosen = {tp: count for tp, count in left.items() if backlogs[tp].reached_ms <= until}
+    total = sum(chosen.values())
+    return {tp: min(count, ceil(most * count / total)) for tp, count in chosen.items()}
 
 
 class AlignedThread(AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Takes partitions in step when there is much to catch up on, so that all of them reach their ends together.
+    """Takes partitions in step, by the timestamps of their records, when there is much to catch up on.
 
     Read as they come they would be days of event time apart, and a bucket recomputed once for each of them.
     """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.reached_ms: dict[TP, int] = {}
+        self.pace = Pace()
 
     async def _fetch_records(
         self,
@@ -99,46 +106,62 @@ class AlignedThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         timeout: float | None = None,  # noqa: ASYNC109 - Faust's name
         max_records: int | None = None,
     ) -> Mapping[TP, Sequence[Any]]:
-        # Half a block: steps are small, and a fetch that is late does not stop the rest at once.
-        most = max(1, (max_records or 1) // 2)
+        most = max_records or 1
         at_once = {tp for tp in active_partitions if tp.topic == self.app.at_once_topic}
+        found = await self.take(consumer, dict.fromkeys(at_once, most))
         backlogs = {tp: await self.backlog(consumer, tp, most) for tp in active_partitions - at_once}
-        given = shares(backlogs, most)
-        found = await self.take(consumer, dict.fromkeys(at_once, most) | given)
+        step, record_ms = max(1, most // 2), self.pace.record_ms(backlogs.values())
+        given: Mapping[TP, int] = {}
+        # One more block ahead is better than to stand still while the last partition is fetched.
+        for ahead in (step, 2 * most):
+            given = shares(backlogs, step, ahead * record_ms)
+            events = await self.take(consumer, given)
+            if events:
+                return found | events
         if not found:
             # One record tells that there are more, and the fetch that brought it how many.
             waited_for = at_once | given.keys() if given else active_partitions
-            found = await super()._fetch_records(consumer, waited_for, timeout, 1)
-        if not found:
-            # Partitions that give nothing for that long do not stop the others: their broker may be away.
-            others = {tp: backlog for tp, backlog in backlogs.items() if tp not in given}
-            found = await self.take(consumer, shares(others, most))
-        return found
+            found = dict(await super()._fetch_records(consumer, waited_for, timeout, 1))
+        # Partitions that give nothing for that long do not stop the others: their broker may be away.
+        return found or await self.take(consumer, shares(backlogs, step))
 
     async def take(self, consumer: AIOKafkaConsumer, given: Mapping[TP, int]) -> dict[TP, Sequence[Any]]:
         """Records that were fetched, of each partition no more than it is to give."""
         found: dict[TP, Sequence[Any]] = {}
         for tp, share in given.items():
             found |= await super()._fetch_records(consumer, {tp}, 0, share)
+        now_ms = time.time_ns() // 1_000_000  # A clock that is ahead must not make its partition wait for ever.
+        self.reached_ms |= {tp: min(records[-1].timestamp, now_ms) for tp, records in found.items()}
+        self.pace.taken += sum(map(len, found.values()))
         return found
 
     async def backlog(self, consumer: AIOKafkaConsumer, tp: TP, unknown: int) -> Backlog:
-        """What a partition holds; `unknown` records when nothing was fetched of it yet."""
+        """What is left of a partition; `unknown` records when nothing was fetched of it yet."""
         end = consumer.highwater(tp)
-        if end is None:
-            return Backlog(unknown, unknown)
-        position = await consumer.position(tp)
-        first = self.first_positions[tp] = min(position, self.first_positions.get(tp, position))
-        return Backlog(max(0, end - position), max(0, end - first))
+        left = unknown if end is None else max(0, end - await consumer.position(tp))
+        return Backlog(left, self.reached_ms.get(tp, 0))
+
+
+@dataclass(slots=True)
+class Pace:
+    """How much time passes from one record to the next, over all partitions."""
+
+    since_ms: int = 0
+    taken: int = 0
+
+    def record_ms(self, backlogs: Iterable[Backlog]) -> float:
+        """Milliseconds of timestamps a record; 0 until something of every partition was taken."""
+        last_ms = min((backlog.reached_ms for backlog in backlogs if backlog.left), default=0)
+        if last_ms and not self.since_ms:
+            self.since_ms, self.taken = last_ms, 0
+        return max(0, last_ms - self.since_ms) / max(1, self.taken) if last_ms else 0.0
 
 
 class BatchConsumer(Consumer):  # type: ignore[misc]
     """Faust's Kafka consumer, with one message per partition and fetch instead of one per record."""
 
     def _new_consumer_thread(self) -> AlignedThread:
-        thread = AlignedThread(self, loop=self.loop, beacon=self.beacon)
-        thread.first_positions = {}
-        return thread
+        return AlignedThread(self, loop=self.loop, beacon=self.beacon)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, FaustMessage]]:  # noqa: ASYNC109 - Faust's name
         """Like the stock method, but each message's value is the list of records and its offset is the last one's."""
