@@ -124,14 +124,8 @@ def write_rows(
     warehouse.command(
         f"INSERT INTO {table_of(warehouse, aggregate)} ({columns}, version) "
         f"SELECT {columns}, {version} FROM ({select})",
-        settings=statement_settings(aggregate),
+        settings=LARGE,
     )
-
-
-def statement_settings(aggregate: Aggregate) -> dict[str, Any]:
-    """Settings of its statements: those of larger grains wait for those of smaller ones, a second at a time."""
-    # The engine runs statements with smaller numbers first; 0, which everything else has, takes no part in it.
-    return {**LARGE, "priority": 1 + (len(SECONDS) if aggregate.deferred else list(SECONDS).index(aggregate.grain))}
 
 
 def write_local_days(warehouse: Warehouse, aggregate: Aggregate, days: Buckets, version: int, local: LocalTime) -> None:
@@ -181,7 +175,7 @@ def remove_vanished(warehouse: Warehouse, aggregate: Aggregate, where: str, vers
     warehouse.command(
         f"INSERT INTO {table} ({keys}, version, is_deleted) SELECT {keys}, {version} AS version, 1 AS is_deleted "
         f"FROM {table} AS stored FINAL WHERE {where} AND stored.version < {version}",
-        settings=statement_settings(aggregate),
+        settings=LARGE,
     )
 
 

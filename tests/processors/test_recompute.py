@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from streams.aggregates import ALL, SECONDS, Aggregate
 from streams.processors.invalidations import MAX_MINUTES, Invalidation, decode, encode, of_minutes
-from streams.processors.recompute import VersionClock, chunks, coarser, statement_settings
+from streams.processors.recompute import VersionClock, chunks, coarser
 from streams.processors.rollup import Marks, Stage, starts_of
 
 BUCKETS = st.dictionaries(st.sampled_from("abcde"), st.sets(st.integers(0, 50).map(lambda n: n * 60)), max_size=5)
@@ -42,15 +42,6 @@ def test_a_coarser_bucket_contains_its_moments(aggregate: Aggregate, moments: se
 @given(st.sets(st.integers(0, 2**32 - 1)), st.sampled_from(sorted(SECONDS.values())))
 def test_starts_of_buckets_are_each_named_once(moments: set[int], size: int) -> None:
     assert sorted({moment - moment % size for moment in moments}) == starts_of(list(moments), size).tolist()
-
-
-def test_minutes_go_before_hours_days_and_what_is_deferred() -> None:
-    order: dict[int, set[str]] = {}
-    for aggregate in ALL:
-        stage = "deferred" if aggregate.deferred else aggregate.grain
-        order.setdefault(statement_settings(aggregate)["priority"], set()).add(stage)
-    assert [{"minute"}, {"hour"}, {"day"}, {"deferred"}] == [order[number] for number in sorted(order)]
-    assert 0 not in order  # that would be no priority at all
 
 
 class Clock:
