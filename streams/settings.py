@@ -80,7 +80,7 @@ class IngestSettings(Section):
         ge=1,
         description="memory that tells new event ids from known ones, 2 bytes each; less asks the warehouse more",
     )
-    fetch_bytes: int = Field(4 << 20, ge=1 << 16, description="bytes of one partition in one fetch at the most")
+    fetch_bytes: int = Field(2 << 20, ge=1 << 16, description="bytes of one partition in one fetch at the most")
     max_record_bytes: int = Field(1 << 20, ge=1024, description="a larger record is a dead letter")
     earliest_year: int = Field(1990, description="an event before this year is a dead letter")
     max_future_skew_s: float = Field(
