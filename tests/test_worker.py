@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from math import inf
 from typing import Any, NamedTuple
 
 import pytest
@@ -291,22 +292,23 @@ def test_a_small_backlog_is_taken_whole():
 
 
 def test_of_a_large_backlog_each_partition_gives_in_proportion_to_what_it_holds():
-    assert {ONE: 90, OTHER: 10} == shares({ONE: Backlog(9000, 5), OTHER: Backlog(1000, 7)}, 100)
+    assert {ONE: 90, OTHER: 10} == shares({ONE: Backlog(9000, 7), OTHER: Backlog(1000, 7)}, 100, 5)
+    assert {ONE: 90, OTHER: 10} == shares({ONE: Backlog(9000, 5), OTHER: Backlog(1000, 7)}, 100, inf)
 
 
-def test_partitions_that_are_too_far_ahead_wait_for_the_last():
-    backlogs = {ONE: Backlog(400, 31), OTHER: Backlog(300, 10), THIRD: Backlog(300, 20)}
-    assert {OTHER: 50, THIRD: 50} == shares(backlogs, 100, 20)
-    assert {OTHER: 100} == shares(backlogs, 100, 0)
+def test_a_partition_gives_less_the_further_it_is_ahead_of_the_last_until_it_waits():
+    backlogs = {ONE: Backlog(500, 200), OTHER: Backlog(300, 100), THIRD: Backlog(200, 150)}
+    assert {ONE: 25, OTHER: 30, THIRD: 15} == shares(backlogs, 100, 2)
+    assert {OTHER: 30} == shares(backlogs, 100, 0.5)
 
 
-def test_a_partition_of_which_nothing_was_taken_is_last():
-    assert {OTHER: 100} == shares({ONE: Backlog(500, 1), OTHER: Backlog(500, 0)}, 100, 0)
+def test_while_the_pace_is_unknown_only_the_last_give():
+    assert {OTHER: 50} == shares({ONE: Backlog(500, 1), OTHER: Backlog(500, 0)}, 100, 0)
 
 
 def test_nothing_is_asked_of_partitions_at_their_end():
-    assert {ONE: 100} == shares({ONE: Backlog(500, 9), OTHER: Backlog(0, 1)}, 100, 0)
-    assert {} == shares({ONE: Backlog(0, 1)}, 100)
+    assert {ONE: 100} == shares({ONE: Backlog(500, 9), OTHER: Backlog(0, 1)}, 100, 5)
+    assert {} == shares({ONE: Backlog(0, 1)}, 100, 5)
 
 
 def test_the_pace_is_known_once_something_of_every_partition_was_taken():

@@ -77,15 +77,18 @@ class Backlog(NamedTuple):
     """Timestamp of the last record that was taken, 0 when none was."""
 
 
-def shares(backlogs: Mapping[TP, Backlog], most: int, ahead_ms: float = inf) -> dict[TP, int]:
-    """Records to take next: all, or about `most` of the partitions that are at most `ahead_ms` ahead of the last."""
+def shares(backlogs: Mapping[TP, Backlog], ahead: int, record_ms: float) -> dict[TP, int]:
+    """Records to take next: all, or those by which no partition gets more than `ahead` records beyond the last.
+
+    Records of all partitions, each of which has as many of them as of what is left; one comes every `record_ms`.
+    """
     left = {tp: backlog.left for tp, backlog in backlogs.items() if backlog.left}
-    if sum(left.values()) <= most:
+    total = sum(left.values())
+    if total <= ahead:
         return left
-    until = min(backlogs[tp].reached_ms for tp in left) + ahead_ms
-    chosen = {tp: count for tp, count in left.items() if backlogs[tp].reached_ms <= until}
-    total = sum(chosen.values())
-    return {tp: min(count, ceil(most * count / total)) for tp, count in chosen.items()}
+    last_ms = min(backlogs[tp].reached_ms for tp in left)
+    room = {tp: ahead - (backlogs[tp].reached_ms - last_ms) / max(record_ms, 1e-9) for tp in left}
+    return {tp: min(left[tp], ceil(room[tp] * left[tp] / total)) for tp in left if room[tp] > 0}
 
 
 class AlignedThread(AIOKafkaConsumerThread):  # type: ignore[misc]
@@ -114,7 +117,7 @@ class AlignedThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         given: Mapping[TP, int] = {}
         # One more block ahead is better than to stand still while the last partition is fetched.
         for ahead in (step, 2 * most):
-            given = shares(backlogs, step, ahead * record_ms)
+            given = shares(backlogs, ahead, record_ms)
             events = await self.take(consumer, given)
             if events:
                 return found | events
@@ -123,7 +126,7 @@ class AlignedThread(AIOKafkaConsumerThread):  # type: ignore[misc]
             waited_for = at_once | given.keys() if given else active_partitions
             found = dict(await super()._fetch_records(consumer, waited_for, timeout, 1))
         # Partitions that give nothing for that long do not stop the others: their broker may be away.
-        return found or await self.take(consumer, shares(backlogs, step))
+        return found or await self.take(consumer, shares(backlogs, step, inf))
 
     async def take(self, consumer: AIOKafkaConsumer, given: Mapping[TP, int]) -> dict[TP, Sequence[Any]]:
         """Records that were fetched, of each partition no more than it is to give."""
