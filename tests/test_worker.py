@@ -10,6 +10,7 @@ import pytest
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # Faust's own imports
+    from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
     from faust.transport.drivers.aiokafka import Consumer as StockConsumer
     from faust.types import TP
 
@@ -309,6 +310,32 @@ def test_while_the_pace_is_unknown_only_the_last_give():
 def test_nothing_is_asked_of_partitions_at_their_end():
     assert {ONE: 100} == shares({ONE: Backlog(500, 9), OTHER: Backlog(0, 1)}, 100, 5)
     assert {} == shares({ONE: Backlog(0, 1)}, 100, 5)
+
+
+async def test_what_was_taken_before_a_partition_failed_is_handed_over_first(app, monkeypatch):
+    """aiokafka has moved on behind it: nobody would fetch it again before a restart."""
+
+    async def fetch(_: Any, consumer: Any, partitions: set[TP], timeout: float, most: int) -> Any:  # noqa: ASYNC109
+        if partitions == {OTHER}:
+            raise OSError("its broker is away")
+        return dict.fromkeys(partitions, batch(ONE, 0, most - 1))
+
+    class Assigned:
+        def assignment(self) -> set[TP]:
+            return {ONE, OTHER}
+
+        def highwater(self, tp: TP) -> int:
+            return 10
+
+        async def position(self, tp: TP) -> int:
+            return 0
+
+    monkeypatch.setattr(AIOKafkaConsumerThread, "_fetch_records", fetch)
+    thread = consumer_of(app)._thread
+    taken = await thread._fetch_records(Assigned(), {ONE, OTHER}, 1.0, 100)
+    assert {ONE: 10} == {tp: len(records) for tp, records in taken.items()}
+    with pytest.raises(OSError, match="away"):
+        await thread._fetch_records(Assigned(), {ONE, OTHER}, 1.0, 100)
 
 
 def test_the_pace_is_known_once_something_of_every_partition_was_taken():

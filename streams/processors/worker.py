@@ -101,6 +101,7 @@ class AlignedThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         super().__init__(*args, **options)
         self.reached_ms: dict[TP, int] = {}
         self.pace = Pace()
+        self.failure: Exception | None = None
 
     async def _fetch_records(
         self,
@@ -109,17 +110,21 @@ class AlignedThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         timeout: float | None = None,  # noqa: ASYNC109 - Faust's name
         max_records: int | None = None,
     ) -> Mapping[TP, Sequence[Any]]:
+        if self.failure is not None:
+            failure, self.failure = self.failure, None
+            raise failure
         most = max_records or 1
         at_once = {tp for tp in active_partitions if tp.topic == self.app.at_once_topic}
         found = await self.take(consumer, dict.fromkeys(at_once, most))
-        backlogs = {tp: await self.backlog(consumer, tp, most) for tp in active_partitions - at_once}
+        mine = sorted((active_partitions - at_once).intersection(consumer.assignment()))  # a rebalance may have begun
+        backlogs = {tp: await self.backlog(consumer, tp, most) for tp in mine}
         step, record_ms = max(1, most // 2), self.pace.record_ms(backlogs.values())
         given: Mapping[TP, int] = {}
         # One more block ahead is better than to stand still while the last partition is fetched.
         for ahead in (step, 2 * most):
             given = shares(backlogs, ahead, record_ms)
             events = await self.take(consumer, given)
-            if events:
+            if events or self.failure:
                 return found | events
         if not found:
             # One record tells that there are more, and the fetch that brought it how many.
@@ -132,7 +137,12 @@ class AlignedThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         """Records that were fetched, of each partition no more than it is to give."""
         found: dict[TP, Sequence[Any]] = {}
         for tp, share in given.items():
-            found |= await super()._fetch_records(consumer, {tp}, 0, share)
+            try:
+                found |= await super()._fetch_records(consumer, {tp}, 0, share)
+            except Exception as failure:
+                # Raised with the next call: what was taken of other partitions must not be lost.
+                self.failure = failure
+                break
         now_ms = time.time_ns() // 1_000_000  # A clock that is ahead must not make its partition wait for ever.
         self.reached_ms |= {tp: min(records[-1].timestamp, now_ms) for tp, records in found.items()}
         self.pace.taken += sum(map(len, found.values()))
