@@ -42,8 +42,9 @@ def decode(*records: Record, **limits: Any) -> Decoded:
 
 
 def column(decoded: Decoded, name: str) -> list[Any]:
-    assert decoded.facts is not None
-    return decoded.facts[name].to_pylist()
+    facts = assemble([decoded]).facts
+    assert facts is not None
+    return facts[name].to_pylist()
 
 
 def ahead(**delta: float) -> str:
@@ -122,3 +123,20 @@ def test_a_block_has_no_nulls_whatever_families_are_in_it() -> None:
     assert block.facts is not None
     assert 0 == sum(column.null_count for column in block.facts.columns)
     assert (2, {"tea": {ms(MINUTE) // 1000}}) == (block.records, block.minutes)
+
+
+def test_batches_of_one_topic_in_a_block_keep_their_partitions_and_their_order() -> None:
+    decoder = BatchDecoder({family.topic("t."): family for family in ALL}, IngestSettings())
+    other = by_name["check_in"].topic("t.")
+    batches = [
+        Batch(TOPIC, 1, [record(7)]),
+        Batch(other, 0, [record(3, type="check_in", text=None)]),
+        Batch(TOPIC, 0, [record(5)]),
+        Batch(TOPIC, 1, [record(8)]),
+    ]
+    block = assemble([decoder.decode(batch, ms(NOW)) for batch in batches])
+    assert block.facts is not None
+    rows = zip(*(block.facts[name].to_pylist() for name in ("topic", "partition", "offset")), strict=True)
+    expected = [(other, 0, 3), (TOPIC, 1, 7), (TOPIC, 0, 5), (TOPIC, 1, 8)]
+    assert expected == list(rows)
+    assert [each[:2] for each in expected] == [part.receipt.partition for part in block.decoded]
