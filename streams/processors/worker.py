@@ -117,7 +117,7 @@ class AlignedThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         at_once = {tp for tp in active_partitions if tp.topic == self.app.at_once_topic}
         found = await self.take(consumer, dict.fromkeys(at_once, most))
         mine = sorted((active_partitions - at_once).intersection(consumer.assignment()))  # a rebalance may have begun
-        backlogs = {tp: await self.backlog(consumer, tp, most) for tp in mine}
+        backlogs = {tp: await self.backlog(consumer, tp) for tp in mine}
         step, record_ms = max(1, most // 2), self.pace.record_ms(backlogs.values())
         given: Mapping[TP, int] = {}
         # One more block ahead is better than to stand still while the last partition is fetched.
@@ -148,10 +148,10 @@ class AlignedThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         self.pace.taken += sum(map(len, found.values()))
         return found
 
-    async def backlog(self, consumer: AIOKafkaConsumer, tp: TP, unknown: int) -> Backlog:
-        """What is left of a partition; `unknown` records when nothing was fetched of it yet."""
+    async def backlog(self, consumer: AIOKafkaConsumer, tp: TP) -> Backlog:
+        """What is left of a partition: nothing, as far as is known, before its first fetch."""
         end = consumer.highwater(tp)
-        left = unknown if end is None else max(0, end - await consumer.position(tp))
+        left = 0 if end is None else max(0, end - await consumer.position(tp))
         return Backlog(left, self.reached_ms.get(tp, 0))
 
 

@@ -53,5 +53,5 @@ def test_a_backlog_of_topics_of_different_size_is_read_in_step(deployment: Deplo
         (sum(block[0] for block in blocks[:end]), sum(block[1] for block in blocks[:end])) for end in range(len(blocks))
     ]
     assert len(done) >= MESSAGES / BLOCK / 2
-    step = BLOCK / len(records)
-    assert [] == [pair for pair in done if abs(pair[0] - pair[1]) > 3 * step]
+    # Read as they come, the check-ins are at their end when hardly a message was read: a slow fetch allows less.
+    assert [] == [pair for pair in done if abs(pair[0] - pair[1]) > 0.4]
