@@ -20,7 +20,7 @@ from streams.config import to_environment
 from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.child import Child, free_port
 from streams.embedded.warehouse_process import EmbeddedWarehouse
-from streams.kafka import apply_topics
+from streams.kafka_topics import apply_topics
 from streams.migrations import migrate
 from streams.settings import KafkaSettings, Settings, WarehouseSettings, WorkerSettings
 

@@ -11,13 +11,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from streams.kafka import (
-    BrokerMisconfigured,
-    BrokerUnavailable,
-    client_config,
-    topic_names,
-    wanted_topics,
-)
+from streams.kafka import BrokerMisconfigured, BrokerUnavailable, client_config, topic_names
+from streams.kafka_topics import wanted_topics
 from streams.settings import KafkaSettings
 from streams.topics import ALL, INTERNAL
 

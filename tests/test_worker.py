@@ -14,7 +14,8 @@ with warnings.catch_warnings():
     from faust.transport.drivers.aiokafka import Consumer as StockConsumer
     from faust.types import TP
 
-    from streams.processors.worker import Backlog, BatchConsumer, BatchSchema, Pace, credentials, new_app, shares
+    from streams.processors.consumer import Backlog, BatchConsumer, BatchSchema, Pace, shares
+    from streams.processors.worker import credentials, new_app
 
 from streams.settings import KafkaSettings, Settings
 

@@ -37,7 +37,7 @@ def apply(
     - `streams topics apply`
     - `streams --set kafka.partitions=16 topics apply --dry-run`
     """
-    from streams.kafka import apply_topics
+    from streams.kafka_topics import apply_topics
 
     settings = settings_of(ctx)
     changes = apply_topics(settings.kafka, settings.ingest.max_record_bytes, configure=configure, dry_run=dry_run)
@@ -80,7 +80,8 @@ def list_(
     - `streams topics list`
     - `streams topics list --group community.ingest --json`
     """
-    from streams.kafka import committed, end_offsets, wanted_topics
+    from streams.kafka import committed, end_offsets
+    from streams.kafka_topics import wanted_topics
 
     settings = settings_of(ctx)
     names = [topic.name for topic in wanted_topics(settings.kafka)]

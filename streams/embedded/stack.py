@@ -139,7 +139,7 @@ class Stack:
 
     def _prepare(self) -> None:
         from streams.clickhouse import Warehouse
-        from streams.kafka import apply_topics
+        from streams.kafka_topics import apply_topics
         from streams.migrations import migrate
 
         warehouse = Warehouse(self.settings.warehouse)

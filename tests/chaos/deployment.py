@@ -15,7 +15,7 @@ from types import TracebackType
 from streams.clickhouse import Warehouse
 from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.warehouse_process import EmbeddedWarehouse
-from streams.kafka import apply_topics
+from streams.kafka_topics import apply_topics
 from streams.migrations import migrate_tables
 from streams.processors.settled import wait_until_settled
 from streams.publisher import RawProducer

@@ -44,11 +44,10 @@ def acknowledge_before_the_invalidation() -> None:
 def acknowledge_when_handed_over() -> None:
     """What `take()` and a plain `async for` do: an event is acknowledged whatever becomes of it."""
     from streams.processors.block import Batch
-    from streams.processors.worker import BatchConsumer, CrashingSupervisor, Worker
+    from streams.processors.consumer import BatchConsumer, BatchSchema
+    from streams.processors.worker import CrashingSupervisor, Position, Worker
 
     def add_agent(self: Any, name: str, topics: Any, offer: Any) -> None:
-        from streams.processors.worker import BatchSchema, Position
-
         channel = self.app.topic(*topics, schema=BatchSchema(), allow_empty=True)
 
         async def agent(stream: Any) -> None:

@@ -28,7 +28,8 @@ from streams.dead_letters import (
     replay,
     to_arrow,
 )
-from streams.kafka import LARGEST_RECORD, apply_topics, read_to_end
+from streams.kafka import LARGEST_RECORD, read_to_end
+from streams.kafka_topics import apply_topics
 from streams.publisher import DeliveryFailed, RawProducer, Undelivered
 from streams.settings import Settings
 from streams.topics import Rejected

@@ -15,7 +15,8 @@ import typer
 from typer.testing import CliRunner
 
 from streams.commands.publish import publish
-from streams.kafka import TopicMissing, admin, apply_topics, is_embedded, read_to_end
+from streams.kafka import TopicMissing, admin, is_embedded, read_to_end
+from streams.kafka_topics import apply_topics
 from streams.publisher import DeliveryFailed, Publisher, RawProducer
 from streams.settings import KafkaSettings
 from streams.topics import ALL, Rejected
@@ -172,7 +173,7 @@ def test_more_than_the_memory_bound_goes_through(kafka: KafkaSettings) -> None:
 def test_records_the_broker_refuses_are_counted_and_named(kafka: KafkaSettings) -> None:
     with admin(kafka) as client:
         if is_embedded(client):
-            pytest.skip("the embedded broker has no size limit")
+            pytest.skip("make test-kafka runs it: the embedded broker has no size limit")
     topic = f"{kafka.topic_prefix}messages.v1"
     producer = RawProducer(kafka, max_record_bytes=8 << 20, compression=None)
     producer.send(topic, b"x" * (4 << 20), b"large")

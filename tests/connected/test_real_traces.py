@@ -18,7 +18,7 @@ from replays import DATA, Replays
 from streams.aggregates import SECONDS
 from streams.clickhouse import Warehouse
 from streams.embedded.child import Child
-from streams.kafka import apply_topics
+from streams.kafka_topics import apply_topics
 from streams.processors.settled import wait_until_settled
 from streams.publisher import Publisher
 from streams.reconcile import reconcile

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from streams.commands.replay import replay
 from streams.commands.simulate import sink
-from streams.kafka import apply_topics, read_to_end
+from streams.kafka import read_to_end
+from streams.kafka_topics import apply_topics
 from streams.simulate import Broken, inject, simulate
 from streams.topics import ALL, by_name
 

@@ -8,18 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from streams.commands.topics import app
-from streams.kafka import (
-    TopicChange,
-    admin,
-    apply_topics,
-    committed,
-    end_offsets,
-    is_embedded,
-    lag,
-    partitions_of,
-    read_to_end,
-    wanted_topics,
-)
+from streams.kafka import admin, committed, end_offsets, is_embedded, lag, partitions_of, read_to_end
+from streams.kafka_topics import TopicChange, apply_topics, wanted_topics
 from streams.publisher import RawProducer
 from streams.settings import KafkaSettings
 
@@ -98,7 +88,7 @@ def test_too_many_partitions_are_kept_and_told_of(kafka: KafkaSettings) -> None:
 def test_a_differing_size_limit_is_reported_and_set_only_when_asked(kafka: KafkaSettings) -> None:
     with admin(kafka) as client:
         if is_embedded(client):
-            pytest.skip("the embedded broker keeps no topic configuration")
+            pytest.skip("make test-kafka runs it: the embedded broker keeps no topic configuration")
     apply_topics(kafka)
     topic = f"{kafka.topic_prefix}messages.v1"
     detail = f"max.message.bytes is {(1 << 20) + 65536}, wanted {(2 << 20) + 65536}"

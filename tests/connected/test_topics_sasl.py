@@ -7,7 +7,8 @@ import os
 import pytest
 from pydantic import SecretStr
 
-from streams.kafka import BrokerRefused, apply_topics, read_to_end
+from streams.kafka import BrokerRefused, read_to_end
+from streams.kafka_topics import apply_topics
 from streams.publisher import Publisher
 from streams.settings import KafkaSettings
 from tests.apache_kafka import SASL_PASSWORD, SASL_USER
@@ -19,7 +20,7 @@ pytestmark = [pytest.mark.connected, pytest.mark.apache_kafka]
 def kafka(names: str) -> KafkaSettings:
     address = os.environ.get("STREAMS_TEST_KAFKA_SASL")
     if not address:
-        pytest.skip("STREAMS_TEST_KAFKA_SASL is not set: python -m tests.apache_kafka run -- sets it")
+        pytest.skip("make test-kafka runs it: the embedded broker asks nobody who they are")
     return KafkaSettings(
         bootstrap=address,
         topic_prefix=f"{names}.",
