@@ -137,7 +137,7 @@ class Watch:
     def install(self) -> None:
         """Wrap everything. Call before a `Worker` is made."""
         from streams.clickhouse import Warehouse
-        from streams.processors import worker
+        from streams.processors import consumer, worker
         from streams.processors.ingest import Ingest
         from streams.processors.rollup import Rollup
 
@@ -146,7 +146,7 @@ class Watch:
         self._around_async(Ingest, "settle", lambda *_: ("write", "acknowledging events", "events acknowledged"))
         self._around_async(worker.Worker, "publish", publishing)
         self._around_async(Rollup, "flush", flushing)
-        self._around_async(worker.Consumer, "_commit_offsets", committing)
+        self._around_async(consumer.Consumer, "_commit_offsets", committing)
         self._around(Warehouse, "insert", inserting)
         self._around(Warehouse, "command", commanding)
         self._around(Rollup, "recompute", recomputing)
