@@ -14,7 +14,7 @@ with warnings.catch_warnings():
     from faust.transport.drivers.aiokafka import Consumer as StockConsumer
     from faust.types import TP
 
-    from streams.processors.consumer import Backlog, BatchConsumer, BatchSchema, Pace, shares
+    from streams.processors.consumer import TRICKLE_S, Backlog, BatchConsumer, BatchSchema, Pace, shares
     from streams.processors.worker import credentials, new_app
 
 from streams.settings import KafkaSettings, Settings
@@ -313,6 +313,22 @@ def test_nothing_is_asked_of_partitions_at_their_end():
     assert {} == shares({ONE: Backlog(0, 1)}, 100, 5)
 
 
+class Assigned:
+    """aiokafka's consumer of two partitions, of each of which as much is left."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def assignment(self) -> set[TP]:
+        return {ONE, OTHER}
+
+    def highwater(self, tp: TP) -> int:
+        return self.left
+
+    async def position(self, tp: TP) -> int:
+        return 0
+
+
 async def test_what_was_taken_before_a_partition_failed_is_handed_over_first(app, monkeypatch):
     """aiokafka has moved on behind it: nobody would fetch it again before a restart."""
 
@@ -321,22 +337,31 @@ async def test_what_was_taken_before_a_partition_failed_is_handed_over_first(app
             raise OSError("its broker is away")
         return dict.fromkeys(partitions, batch(ONE, 0, most - 1))
 
-    class Assigned:
-        def assignment(self) -> set[TP]:
-            return {ONE, OTHER}
-
-        def highwater(self, tp: TP) -> int:
-            return 10
-
-        async def position(self, tp: TP) -> int:
-            return 0
-
     monkeypatch.setattr(AIOKafkaConsumerThread, "_fetch_records", fetch)
     thread = consumer_of(app)._thread
-    taken = await thread._fetch_records(Assigned(), {ONE, OTHER}, 1.0, 100)
+    taken = await thread._fetch_records(Assigned(10), {ONE, OTHER}, 1.0, 100)
     assert {ONE: 10} == {tp: len(records) for tp, records in taken.items()}
     with pytest.raises(OSError, match="away"):
-        await thread._fetch_records(Assigned(), {ONE, OTHER}, 1.0, 100)
+        await thread._fetch_records(Assigned(10), {ONE, OTHER}, 1.0, 100)
+
+
+@pytest.mark.parametrize(("left", "rests"), [(49, [TRICKLE_S]), (50, [])], ids=["a trickle", "a backlog"])
+async def test_only_what_trickles_in_is_collected_for_a_moment(app, monkeypatch, left, rests):
+    async def fetch(_: Any, consumer: Any, partitions: set[TP], timeout: float, most: int) -> Any:  # noqa: ASYNC109
+        return {tp: batch(tp, 0, most - 1) for tp in partitions}
+
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(AIOKafkaConsumerThread, "_fetch_records", fetch)
+    monkeypatch.setattr("streams.processors.consumer.asyncio.sleep", sleep)
+    thread = consumer_of(app)._thread
+    for _ in range(2):
+        taken = await thread._fetch_records(Assigned(left), {ONE, OTHER}, 1.0, 1000)
+        assert {ONE: left, OTHER: left} == {tp: len(records) for tp, records in taken.items()}
+    assert rests == slept
 
 
 def test_the_pace_is_known_once_something_of_every_partition_was_taken():

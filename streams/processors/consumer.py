@@ -7,6 +7,7 @@ that everything before it is durable.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, T
 from faust.types import TP
 from faust.types import Message as FaustMessage
 from faust.types.tuples import ConsumerMessage
+
+TRICKLE_S = 0.1
+"""How long what trickles in is collected: a fetch costs broker and worker as much as hundreds of records."""
 
 
 class Fetched(msgspec.Struct, frozen=True, gc=False):
@@ -68,7 +72,8 @@ def shares(backlogs: Mapping[TP, Backlog], ahead: int, record_ms: float) -> dict
 class AlignedThread(AIOKafkaConsumerThread):  # type: ignore[misc]
     """Takes partitions in step, by the timestamps of their records, when there is much to catch up on.
 
-    Read as they come they would be days of event time apart, and a bucket recomputed once for each of them.
+    Read as they come they would be days of event time apart, and a bucket recomputed once for each of them. When there
+    is little, it is taken in ticks rather than record by record.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -76,6 +81,7 @@ class AlignedThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         self.reached_ms: dict[TP, int] = {}
         self.pace = Pace()
         self.failure: Exception | None = None
+        self.trickles = False
 
     async def _fetch_records(
         self,
@@ -87,11 +93,14 @@ class AlignedThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         if self.failure is not None:
             failure, self.failure = self.failure, None
             raise failure
+        if self.trickles:
+            await asyncio.sleep(TRICKLE_S)
         most = max_records or 1
         at_once = {tp for tp in active_partitions if tp.topic == self.app.at_once_topic}
         found = await self.take(consumer, dict.fromkeys(at_once, most))
         mine = sorted((active_partitions - at_once).intersection(consumer.assignment()))  # a rebalance may have begun
         backlogs = {tp: await self.backlog(consumer, tp) for tp in mine}
+        self.trickles = sum(backlog.left for backlog in backlogs.values()) < most // 10
         step, record_ms = max(1, most // 2), self.pace.record_ms(backlogs.values())
         given: Mapping[TP, int] = {}
         # One more block ahead is better than to stand still while the last partition is fetched.
