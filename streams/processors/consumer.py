@@ -26,6 +26,10 @@ from faust.types.tuples import ConsumerMessage
 TRICKLE_S = 0.1
 """How long what trickles in is collected: a fetch costs broker and worker as much as hundreds of records."""
 
+FETCH_WAIT_MS = 100
+"""How long the broker may hold a fetch while it has nothing. Faust's own 1,500 is how long the embedded broker sleeps
+before it looks again, however much comes meanwhile."""
+
 
 class Fetched(msgspec.Struct, frozen=True, gc=False):
     """One record as it was fetched; headers are (name, bytes) pairs."""
@@ -82,6 +86,11 @@ class AlignedThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         self.pace = Pace()
         self.failure: Exception | None = None
         self.trickles = False
+
+    def _create_worker_consumer(self, transport: Transport) -> AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
 
     async def _fetch_records(
         self,

@@ -44,6 +44,10 @@ Marks = Mapping[str, Starts]
 
 GRAINS: tuple[Grain, ...] = ("minute", "hour", "day")
 
+QUIET = 3
+"""For how many times as long as minutes are coalesced nothing must come until nothing more is expected: under a steady
+load blocks are about that long apart."""
+
 
 @dataclass(slots=True)
 class Stage:
@@ -202,8 +206,8 @@ class Rollup:
     def due_at(self, index: int, rest_until: float = 0.0) -> float | None:
         """When a stage is to run next, monotonic clock; None when nothing of it is dirty.
 
-        Waiting saves work, and resting leaves room for others, only while more is coming: once nothing has come for as
-        long as minutes are coalesced, each stage follows as soon as those before it are done.
+        Waiting saves work, and resting leaves room for others, only while more is coming: once it is quiet, each stage
+        follows as soon as those before it are done.
         """
         stage = self.stages[index]
         if stage.since is None:
@@ -211,7 +215,7 @@ class Rollup:
         at = max(stage.since + stage.interval_s, rest_until)
         if any(before.since is not None or before.busy for before in self.stages[:index]):
             return at
-        return min(at, max(stage.since, self.last_offer + self.settings.minute_s))
+        return min(at, max(stage.since, self.last_offer + QUIET * self.settings.minute_s))
 
     async def flush(self, index: int) -> None:
         """Recompute the dirty buckets of one stage, then hand them on to the next, or acknowledge."""
