@@ -138,9 +138,11 @@ def views(root: Path | None = None, metrics: MetricsSettings = _DEFAULT) -> list
     """(file name, SQL) of the views, in file-name order.
 
     `{engaged}`, `{contributing}` and `{building}` stand for the names of the families that count as such, `{counted}`
-    for the kinds of actors that do: the one switch of every view; `{facts}` for all facts as corrected.
+    for the kinds of actors that do: the one switch of every view; `{facts}` for all facts as corrected; `{rolling}` for
+    what rolling windows are made of.
     """
     lists = {
+        "{rolling}": uncommented((sql_root() / "rolling.sql").read_text()),
         "{facts}": corrected_facts().replace("{where}", "1").replace("{communities}", "1"),
         "{engaged}": _tuple([*(family.name for family in ALL if family.engaged), HOSTING]),
         "{contributing}": _tuple([*(family.name for family in ALL if family.contributing), HOSTING]),

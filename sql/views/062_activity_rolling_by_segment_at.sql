@@ -1,20 +1,8 @@
 -- title: rolling activity per community, family and platform as it was at a moment
 -- Counted actors only (humans, unless the settings say otherwise), exact distinct members.
--- A window of n minutes is the minute that contains the moment and the n - 1 before it.
--- Whole days and hours come from day and hour buckets, the edges from minutes, so that 28 days cost little more than one.
 CREATE OR REPLACE VIEW {db}.activity_rolling_by_segment_at AS
 WITH
     {at:DateTime('UTC')} AS moment,
-    toStartOfMinute(moment) + 60 AS until,
-    arrayMap(
-        w -> (
-            w.1 AS name,
-            (until - w.2) AS since,
-            if(toStartOfHour(since) = since, since, toStartOfHour(since) + 3600) AS first_hour,
-            if(toStartOfDay(since) = since, since, toStartOfDay(since) + 86400) AS first_day
-        ),
-        [('5m', 300), ('1h', 3600), ('24h', 86400), ('7d', 604800), ('28d', 2419200)]
-    ) AS windows,
     uniqExactMerge(rows.members) AS present,
     if(family IN {engaged}, present, 0) AS engaged,
     if(family IN {contributing}, present, 0) AS contributing
@@ -29,32 +17,5 @@ SELECT
     if(contributing BETWEEN 1 AND {smallest_cohort} - 1, NULL, contributing) AS contributing_members,
     any(moment) AS as_of,
     any((SELECT watermark FROM {db}.pipeline_watermark)) AS fresh_until
-FROM
-(
-    SELECT
-        community_id, family, platform, events, members,
-        arrayFilter(w -> start >= w.2 AND (start < w.3 OR start >= toStartOfHour(until)), windows) AS matching
-    FROM {store}.activity_minute FINAL
-    WHERE actor_kind IN {counted} AND start < until
-        AND (start >= until - 7200
-            OR (start >= until - 86400 AND start < until - 82800)
-            OR (start >= until - 604800 AND start < until - 601200)
-            OR (start >= until - 2419200 AND start < until - 2415600))
-    UNION ALL
-    SELECT
-        community_id, family, platform, events, members,
-        arrayFilter(w -> start >= w.3 AND (start < w.4 OR start >= toStartOfDay(until)), windows) AS matching
-    FROM {store}.activity_hour FINAL
-    WHERE actor_kind IN {counted} AND start < toStartOfHour(until)
-        AND (start >= until - 86400
-            OR (start >= until - 604800 AND start < toStartOfDay(until - 604800) + 86400)
-            OR (start >= until - 2419200 AND start < toStartOfDay(until - 2419200) + 86400))
-    UNION ALL
-    SELECT
-        community_id, family, platform, events, members,
-        arrayFilter(w -> start >= w.4, windows) AS matching
-    FROM {store}.activity_day FINAL
-    WHERE actor_kind IN {counted} AND start < toStartOfDay(until) AND start >= until - 2419200
-) AS rows
-ARRAY JOIN arrayMap(w -> w.1, matching) AS window
+FROM {rolling} AS rows
 GROUP BY community_id, window, family, platform;
