@@ -24,8 +24,9 @@ _BACKENDS = ("any", "server", "embedded")
 _DEFAULT = MetricsSettings()
 
 # Conditions on the sorting key choose all versions of a row or none, so they may be checked before FINAL merges rows.
-# Panels read one community for the most part: without this, everybody's rows are merged first.
-VIEW_SETTINGS = "SETTINGS optimize_move_to_prewhere_if_final = 1"
+# Panels read one community for the most part: without this, everybody's rows are merged first. What they join is small:
+# to build its table side by side, as is the default, costs belonging and rituals a tenth more.
+VIEW_SETTINGS = "SETTINGS optimize_move_to_prewhere_if_final = 1, join_algorithm = 'direct,hash'"
 
 _BOOTSTRAP = """
 CREATE DATABASE IF NOT EXISTS {store};
