@@ -23,7 +23,7 @@ from benchmarks.events import Encoded, read
 from streams.aggregates import ALL as AGGREGATES
 from streams.clickhouse import Warehouse
 from streams.processors import invalidations
-from streams.processors.block import Batch, BatchDecoder, assemble
+from streams.processors.block import Batch, BatchDecoder, Record, assemble
 from streams.processors.known import KnownKeys
 from streams.processors.recompute import VersionClock, coarser, recompute
 from streams.processors.references import naming_minutes
@@ -103,19 +103,6 @@ class Watched:
         what = "remove vanished keys" if "1 AS is_deleted" in sql else "recompute"
         with self.ledger.step(f"{what}: {self.label}"):
             self.inner.command(sql, parameters, settings)
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A record as a Kafka client hands it over."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def blocks(settings: Settings, events: Iterator[Encoded], rows: int) -> Iterator[list[Batch]]:

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from streams.clickhouse import Warehouse, WarehouseUnavailable
 from streams.migrations import made, views
-from streams.processors.block import Batch, Block
+from streams.processors.block import Batch, Block, Record
 from streams.processors.ingest import Ingest, Message
 from streams.processors.progress import Partition, Progress
 from streams.processors.rollup import Rollup
@@ -40,18 +40,6 @@ KINDS: tuple[Kind, ...] = ("before", "half", "refused", "reply lost")
 
 class Crash(BaseException):
     """The worker process is gone: nothing of it runs any more, and its memory is lost."""
-
-
-class Record(NamedTuple):
-    """A record of the log; `timestamp` in ms since the epoch."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
 
 
 class Log:

@@ -14,7 +14,7 @@ with warnings.catch_warnings():
     from faust.transport.drivers.aiokafka import Consumer as StockConsumer
     from faust.types import TP
 
-    from streams.processors.consumer import TRICKLE_S, Backlog, BatchConsumer, BatchSchema, Pace, shares
+    from streams.processors.consumer import FETCH_WAIT_MS, TRICKLE_S, Backlog, BatchConsumer, BatchSchema, Pace, shares
     from streams.processors.worker import credentials, new_app
 
 from streams.settings import KafkaSettings, Settings
@@ -343,6 +343,12 @@ async def test_what_was_taken_before_a_partition_failed_is_handed_over_first(app
     assert {ONE: 10} == {tp: len(records) for tp, records in taken.items()}
     with pytest.raises(OSError, match="away"):
         await thread._fetch_records(Assigned(10), {ONE, OTHER}, 1.0, 100)
+
+
+async def test_the_broker_holds_a_fetch_no_longer_than_we_say(app):
+    consumer = consumer_of(app)._thread._create_worker_consumer(app.transport)
+    await consumer.stop()
+    assert FETCH_WAIT_MS == consumer._fetch_max_wait_ms
 
 
 @pytest.mark.parametrize(("left", "rests"), [(49, [TRICKLE_S]), (50, [])], ids=["a trickle", "a backlog"])

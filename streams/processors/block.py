@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -24,8 +25,8 @@ from streams.topics.errors import Rejected
 DAY_MS = 86_400_000
 
 
-class Record(Protocol):
-    """What a Kafka client gives for one record."""
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """One record as it was fetched; `timestamp` in ms since the epoch, headers are (name, bytes) pairs."""
 
     topic: str
     partition: int
@@ -33,7 +34,7 @@ class Record(Protocol):
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,14 @@ from math import ceil, inf
 from typing import Any, NamedTuple
 
 import faust
-import msgspec
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.fetcher import PartitionRecords
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 from faust.types import Message as FaustMessage
 from faust.types.tuples import ConsumerMessage
+
+from streams.processors.block import Record
 
 TRICKLE_S = 0.1
 """How long what trickles in is collected: a fetch costs broker and worker as much as hundreds of records."""
@@ -31,21 +32,9 @@ FETCH_WAIT_MS = 100
 before it looks again, however much comes meanwhile."""
 
 
-class Fetched(msgspec.Struct, frozen=True, gc=False):
-    """One record as it was fetched; headers are (name, bytes) pairs."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
-
-
-def fetched(_: PartitionRecords, tp: TP, record: Any) -> Fetched:
+def fetched(_: PartitionRecords, tp: TP, record: Any) -> Record:
     """In place of aiokafka's own record, a frozen dataclass of eleven fields that takes longer than decoding it."""
-    return Fetched(
+    return Record(
         tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
     )
 
@@ -246,7 +235,7 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
 
 
 class BatchTransport(Transport):  # type: ignore[misc]
-    """Faust's Kafka transport with the batch consumer, whose records are `Fetched`."""
+    """Faust's Kafka transport with the batch consumer, whose records are ours."""
 
     Consumer = BatchConsumer
 

@@ -12,9 +12,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import aiokafka  # noqa: F401 - imported so that the workers need not
 import clickhouse_connect  # noqa: F401
@@ -27,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from chaos.marks import Marks, Plan, Watch
 from chaos.mutants import MUTANTS
 from chaos.traffic import encoded, traffic
-from streams.processors.block import Batch, BatchDecoder
+from streams.processors.block import Batch, BatchDecoder, Record
 from streams.processors.worker import run
 from streams.settings import IngestSettings, Settings
 from streams.topics import by_name
@@ -48,23 +46,11 @@ def main() -> None:
             lines.flush()
 
 
-class Sample(NamedTuple):
-    """A record of no broker."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
-
-
 def warm_up() -> None:
     """Decode once: what is imported and compiled at the first record is shared by all workers. Starts no thread."""
     for event in traffic(0, 50).events:
         family = by_name[event["type"]]
-        records = [Sample("warm", 0, 0, 0, None, value, ()) for value in (encoded(event), b"{")]
+        records = [Record("warm", 0, 0, 0, None, value, ()) for value in (encoded(event), b"{")]
         BatchDecoder({"warm": family}, IngestSettings()).decode(Batch("warm", 0, records), now_ms=1 << 41)
 
 
