@@ -30,36 +30,24 @@ WITH
     ) AS named,
     -- As long before the buckets as they span, an hour at the least. Buckets that are scattered have no such time.
     if(named.2 - named.1 > 86400, named.2, named.1 - greatest(3600, named.2 - named.1)) AS since,
-    -- What was taken out of a minute of that time may live in any other: it is looked for everywhere.
+    -- What is found there, and in which minutes it ever was. What was taken out of one of them may live in any other.
     (
-        SELECT groupArray(event_key)
+        SELECT (groupArrayIf(event_key, stays), groupUniqArrayArray(minutes))
         FROM
         (
-            SELECT event_key
+            SELECT event_key, max(is_deleted) = 0 AS stays, groupUniqArray(minute) AS minutes
             FROM {store}.events
             PREWHERE event_key IN (SELECT arrayJoin(named.3))
             WHERE minute BETWEEN since AND named.2 AND toStartOfHour(minute) BETWEEN toStartOfHour(since) AND toStartOfHour(named.2)
                 AND {communities}
             GROUP BY event_key
-            HAVING max(is_deleted) = 0
         )
     ) AS near,
-    (SELECT groupArray(key) FROM (SELECT arrayJoin(named.3) AS key) WHERE key NOT IN (SELECT arrayJoin(near))) AS far,
-    -- Every version of what is named.
-    versions AS
     (
-        SELECT *
-        FROM {store}.events
-        PREWHERE event_key IN (SELECT arrayJoin(near))
-        WHERE minute BETWEEN since AND named.2 AND toStartOfHour(minute) BETWEEN toStartOfHour(since) AND toStartOfHour(named.2)
-            AND {communities}
-        UNION ALL
-        SELECT *
-        FROM {store}.events
-        PREWHERE event_key IN (SELECT arrayJoin(far))
-        WHERE {communities} AND (toStartOfHour(minute), minute) IN
-            (SELECT toStartOfHour(minute), minute FROM {store}.event_keys WHERE event_key IN (SELECT arrayJoin(far)))
-    ),
+        SELECT groupUniqArray(minute)
+        FROM {store}.event_keys
+        WHERE event_key IN (SELECT key FROM (SELECT arrayJoin(named.3) AS key) WHERE key NOT IN (SELECT arrayJoin(near.1)))
+    ) AS far,
     targets AS
     (
         SELECT
@@ -74,7 +62,11 @@ WITH
             SELECT
                 event_key, community_id, platform, member_id, actor_kind, event_time, version, is_deleted,
                 type = 'message' AND reply_to = '' AS starts
-            FROM versions
+            -- Every version of what is named.
+            FROM {store}.events
+            PREWHERE event_key IN (SELECT arrayJoin(named.3))
+            WHERE (toStartOfHour(minute), minute) IN
+                (SELECT toStartOfHour(arrayJoin(arrayConcat(near.2, far)) AS place), place) AND {communities}
             ORDER BY version DESC
             LIMIT 1 BY event_key, minute
         )
