@@ -125,6 +125,9 @@ def load(root: Path | None = None) -> list[Migration]:
     return found
 
 
+_WATERMARK = "(SELECT toDateTime(watermark) FROM {db}.pipeline_watermark)"
+
+
 def corrected_facts() -> str:
     """The sub-query `{facts}`: facts as corrected. `{where}` and `{communities}` are left to be filled in."""
     return uncommented((sql_root() / "facts.sql").read_text())
@@ -140,9 +143,12 @@ def views(root: Path | None = None, metrics: MetricsSettings = _DEFAULT) -> list
 
     `{engaged}`, `{contributing}` and `{building}` stand for the names of the families that count as such, `{counted}`
     for the kinds of actors that do: the one switch of every view; `{facts}` for all facts as corrected; `{rolling}` for
-    what rolling windows are made of.
+    what rolling windows are made of; `{clocks}` and `{clocks_at}` for local dates, at the watermark and at a moment.
     """
+    clocks = uncommented((sql_root() / "clocks.sql").read_text())
     lists = {
+        "{clocks}": clocks.replace("{moment}", _WATERMARK),
+        "{clocks_at}": clocks.replace("{moment}", "{at:DateTime('UTC')}"),
         "{rolling}": uncommented((sql_root() / "rolling.sql").read_text()),
         "{facts}": corrected_facts().replace("{where}", "1").replace("{communities}", "1"),
         "{engaged}": _tuple([*(family.name for family in ALL if family.engaged), HOSTING]),

@@ -2,8 +2,8 @@
 -- start: the date of the community's own day, at midnight. settled: the watermark has passed the end of that day.
 CREATE OR REPLACE VIEW {db}.member_day AS
 WITH
-    (SELECT (groupArray(community_id), groupArray(today)) FROM {db}.community_today) AS clocks,
-    transform(community_id, clocks.1, clocks.2, toDate(0)) AS today
+    {clocks} AS clocks,
+    transform(community_id, clocks.1, clocks.2, clocks.2[1]) AS today
 SELECT
     community_id,
     start,

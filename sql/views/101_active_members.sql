@@ -4,8 +4,8 @@
 -- steps, two a member and spell of activity, instead of 28 rows an active day. No day is missing: silence lets windows run empty.
 CREATE OR REPLACE VIEW {db}.active_members AS
 WITH
-    (SELECT (groupArray(community_id), groupArray(today)) FROM {db}.community_today) AS clocks,
-    transform(community_id, clocks.1, clocks.2, toDate(0)) AS today
+    {clocks} AS clocks,
+    transform(community_id, clocks.1, clocks.2, clocks.2[1]) AS today
 SELECT
     community_id,
     step_day + gap AS day,

@@ -4,8 +4,8 @@
 -- active = new + returning + resurrecting = active of the week before + new + resurrecting + dormant. No week is missing.
 CREATE OR REPLACE VIEW {db}.lifecycle_week AS
 WITH
-    (SELECT (groupArray(community_id), groupArray(today)) FROM {db}.community_today) AS clocks,
-    transform(community_id, clocks.1, clocks.2, toDate(0)) AS today
+    {clocks} AS clocks,
+    transform(community_id, clocks.1, clocks.2, clocks.2[1]) AS today
 SELECT
     community_id,
     step_week + 7 * gap AS week,

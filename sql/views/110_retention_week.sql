@@ -5,8 +5,8 @@
 -- Only weeks that are over, of cohorts whose own week is over; a week in which nobody came is a row of zeros.
 CREATE OR REPLACE VIEW {db}.retention_week AS
 WITH
-    (SELECT (groupArray(community_id), groupArray(today)) FROM {db}.community_today) AS clocks,
-    toMonday(transform(community_id, clocks.1, clocks.2, toDate(0))) AS open_week
+    {clocks} AS clocks,
+    toMonday(transform(community_id, clocks.1, clocks.2, clocks.2[1])) AS open_week
 SELECT
     community_id,
     cohort_by,

@@ -3,8 +3,8 @@
 -- leave for half of it to go. largest_share: of the busiest member. A month without contributions is a row of zeros.
 CREATE OR REPLACE VIEW {db}.absence_factor_month AS
 WITH
-    (SELECT (groupArray(community_id), groupArray(today)) FROM {db}.community_today) AS clocks,
-    transform(community_id, clocks.1, clocks.2, toDate(0)) AS today
+    {clocks} AS clocks,
+    transform(community_id, clocks.1, clocks.2, clocks.2[1]) AS today
 SELECT
     community_id,
     addMonths(step_month, gap) AS month,

@@ -4,10 +4,8 @@
 CREATE OR REPLACE VIEW {db}.members_at_risk_at AS
 WITH
     {at:DateTime('UTC')} AS moment,
-    (
-        SELECT (groupArray(community_id), groupArray(today)) FROM {db}.community_today_at(at = {at:DateTime('UTC')})
-    ) AS clocks,
-    transform(community_id, clocks.1, clocks.2, toDate(0)) AS today
+    {clocks_at} AS clocks,
+    transform(community_id, clocks.1, clocks.2, clocks.2[1]) AS today
 SELECT
     community_id,
     row_number() OVER (PARTITION BY community_id ORDER BY messages DESC, last_at DESC, member_id) AS rank,

@@ -8,7 +8,8 @@
 -- Days are numbers here (since Thursday 1970-01-01), because spans of them are added and compared in arrays.
 CREATE OR REPLACE VIEW {db}.ladder_history AS
 WITH
-    (SELECT mapFromArrays(groupArray(community_id), groupArray(toInt32(today))) FROM {db}.community_today) AS todays,
+    {clocks} AS clocks,
+    toInt32(transform(community_id, clocks.1, clocks.2, clocks.2[1])) AS local_today,
     -- What each level asks for: (how many, within how many days, a bit that stands for it), by what is counted: days with any
     -- event, days with an engaged one, contributions, events that build. A level that asks for nothing asks for presence.
     -- all_bits: those of each level and all below it; the last can never be had.
@@ -101,7 +102,7 @@ WITH
         SELECT
             * EXCEPT (hosted, built, ladder_of),
             arrayConcat(built, hosted) AS built,
-            max(greatest(present[-1], todays[community_id])) OVER (PARTITION BY community_id) AS today,
+            max(greatest(present[-1], local_today)) OVER (PARTITION BY community_id) AS today,
             arrayZip([
                 present,
                 active,

@@ -2,7 +2,9 @@
 -- A day is kept by an engaged event on it, or by one in the first hours of the next day, which cannot begin a streak. Missing days
 -- end it when more of them than the freeze follow each other; holidays are not counted as missing.
 CREATE OR REPLACE VIEW {db}.streaks AS
-WITH (SELECT mapFromArrays(groupArray(community_id), groupArray(toInt32(today))) FROM {db}.community_today) AS todays
+WITH
+    {clocks} AS clocks,
+    toInt32(transform(community_id, clocks.1, clocks.2, clocks.2[1])) AS local_today
 SELECT
     community_id,
     member_id,
@@ -20,7 +22,7 @@ FROM
         freeze,
         -- Twice the day, plus one when it was active and not only kept by the night after it.
         arraySort(groupArray(2 * toInt32(day) + 1 - kept_by_night)) AS marks,
-        max(greatest(intDiv(marks[-1], 2), todays[community_id])) OVER (PARTITION BY community_id) AS known_to,
+        max(greatest(intDiv(marks[-1], 2), local_today)) OVER (PARTITION BY community_id) AS known_to,
         arrayMap(chain -> if(chain[1] % 2 = 1, chain, arrayPopFront(chain)), arraySplit(
             (mark, before) ->
                 intDiv(mark, 2) - intDiv(before, 2) - 1

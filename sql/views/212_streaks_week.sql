@@ -1,7 +1,9 @@
 -- title: streaks of active weeks: how many weeks in a row each member took part
 -- A week is kept by a day that is kept (see streaks). A missing week ends the streak, unless a holiday is in it.
 CREATE OR REPLACE VIEW {db}.streaks_week AS
-WITH (SELECT mapFromArrays(groupArray(community_id), groupArray(toInt32(today))) FROM {db}.community_today) AS todays
+WITH
+    {clocks} AS clocks,
+    toInt32(transform(community_id, clocks.1, clocks.2, clocks.2[1])) AS local_today
 SELECT
     community_id,
     member_id,
@@ -17,7 +19,7 @@ FROM
         member_id,
         off,
         arraySort(groupArray(mark)) AS marks,
-        max(greatest(intDiv(marks[-1], 2), todays[community_id] - (todays[community_id] + 3) % 7)) OVER (PARTITION BY community_id) AS known_to,
+        max(greatest(intDiv(marks[-1], 2), local_today - (local_today + 3) % 7)) OVER (PARTITION BY community_id) AS known_to,
         arrayMap(chain -> if(chain[1] % 2 = 1, chain, arrayPopFront(chain)), arraySplit(
             (mark, before) ->
                 intDiv(intDiv(mark, 2) - intDiv(before, 2), 7) - 1

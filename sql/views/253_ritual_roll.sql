@@ -4,7 +4,7 @@
 -- Past dates on which a declared or an inferred ritual was due have a row without a member, besides those of whoever came.
 CREATE OR REPLACE VIEW {db}.ritual_roll AS
 WITH
-    (SELECT (groupArray(community_id), groupArray(today)) FROM {db}.community_today) AS clocks,
+    {clocks} AS clocks,
     (SELECT any(zone) FROM {store}.communities FINAL WHERE community_id = '') AS default_zone,
     hours AS
     (
@@ -46,7 +46,7 @@ WITH
             if(community_id IN (SELECT community_id FROM {store}.declared_rituals FINAL), community_id, '') AS declared_by,
             groupArray((c.day, c.member_id, c.arrived_at)) AS came,
             min(c.day) AS first_day,
-            transform(community_id, clocks.1, clocks.2, toDate(0)) AS today
+            transform(community_id, clocks.1, clocks.2, clocks.2[1]) AS today
         FROM {db}.ritual_check_ins AS c
         GROUP BY community_id, ritual
     )
@@ -69,7 +69,7 @@ ARRAY JOIN arrayConcat(came, arrayMap(d -> (d, '', toDateTime64(0, 3, 'UTC')), a
 UNION ALL
 SELECT
     community_id, 'inferred' AS source, ritual, day, member_id, min(first_at) AS arrived_at,
-    day < transform(community_id, clocks.1, clocks.2, toDate(0)) AS settled
+    day < transform(community_id, clocks.1, clocks.2, clocks.2[1]) AS settled
 FROM there
 RIGHT JOIN due USING (community_id, day, hour)
 GROUP BY community_id, ritual, day, member_id

@@ -3,7 +3,7 @@
 -- in which it was the same; NULL before the sixth month that has the part.
 CREATE OR REPLACE VIEW {db}.belonging_components AS
 WITH
-    (SELECT (groupArray(community_id), groupArray(today)) FROM {db}.community_today) AS clocks,
+    {clocks} AS clocks,
     members AS
     (
         SELECT
@@ -62,7 +62,7 @@ WITH
     (
         SELECT community_id, component, arraySort(groupArray((month, round(value, 9)))) AS points
         FROM parts
-        WHERE month < toStartOfMonth(transform(community_id, clocks.1, clocks.2, toDate(0)))
+        WHERE month < toStartOfMonth(transform(community_id, clocks.1, clocks.2, clocks.2[1]))
         GROUP BY community_id, component
     )
 SELECT

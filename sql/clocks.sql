@@ -1,0 +1,26 @@
+-- title: the local date at a moment: what {clocks} and {clocks_at} stand for in views, which name it clocks
+-- transform(community_id, clocks.1, clocks.2, clocks.2[1]): communities that have settings, and first the default, for all others.
+-- As {db}.community_today, which lists every community, and takes longer for it than many a view for all the rest.
+(
+    WITH
+        ifNull({moment}, toDateTime(0, 'UTC')) AS moment,
+        (SELECT (groupArray(community_id), groupArray(zone)) FROM {store}.communities FINAL) AS places,
+        (
+            SELECT (groupArray(zone), groupArray(latest_s))
+            FROM
+            (
+                SELECT zone, argMax(offset_s, from_utc) AS latest_s
+                FROM {store}.zone_offsets FINAL
+                WHERE from_utc <= moment
+                GROUP BY zone
+            )
+        ) AS offsets,
+        transform('', places.1, places.2, '') AS default_zone
+    SELECT (
+        arrayPushFront(places.1, ''),
+        arrayMap(
+            zone -> toDate(moment + transform(if(zone = '', default_zone, zone), offsets.1, offsets.2, 0)),
+            arrayPushFront(places.2, '')
+        )
+    )
+)
