@@ -110,6 +110,16 @@ def held_links(ordered: Iterable[Correction]) -> list[Correction]:
 
 def people_of(links: Iterable[Correction]) -> dict[Account, str]:
     """Each linked account and its person: the connected components of the links."""
+    ordered = sorted(links, key=lambda each: each.order)
+    leaders = components(ordered)
+    names: dict[Account, str] = {}
+    for link in ordered:
+        names.setdefault(leaders[link.accounts[0]], link.member_id)
+    return {account: names[leader] for account, leader in leaders.items()}
+
+
+def components(links: Iterable[Correction]) -> dict[Account, Account]:
+    """Each linked account and one of those it is connected with, the same for all of them."""
     leaders: dict[Account, Account] = {}
 
     def leader(account: Account) -> Account:
@@ -121,14 +131,10 @@ def people_of(links: Iterable[Correction]) -> dict[Account, str]:
             leaders[each] = account
         return account
 
-    links = sorted(links, key=lambda each: each.order)
     for link in links:
         one, other = link.accounts
         leaders[leader(other)] = leader(one)
-    names: dict[Account, str] = {}
-    for link in links:
-        names.setdefault(leader(link.accounts[0]), link.member_id)
-    return {account: names[leader(account)] for account in list(leaders)}
+    return {account: leader(account) for account in list(leaders)}
 
 
 def standings(ordered: Iterable[Correction], corrected: Corrected) -> dict[str, Standing]:
@@ -173,16 +179,22 @@ class Touched(NamedTuple):
     events: set[str]
 
 
-def touched(versions: Iterable[Correction], corrected: Corrected) -> Touched:
-    """Whose numbers may be wrong after corrections came, changed or went, given every version of them there was.
+def touched(
+    came: Iterable[Correction],
+    corrected: Corrected,
+    versions: Iterable[Correction] = (),
+    hosts: Iterable[str] = (),
+) -> Touched:
+    """Whose numbers may be wrong after corrections came, changed or went, given every version of those that did.
 
     Every account of every person who is named: what a person was before differs from what they are now only by the
-    corrections that came since, each of which names an account of either part.
+    corrections that came since, each of which names an account of either part. But none of `always_themselves`, which
+    takes every version of all corrections, and hosts of rituals.
     """
     named: set[str] = set()
     persons: set[str] = set()
     events: set[str] = set()
-    for each in versions:
+    for each in came:
         if each.target_id:
             events.add(each.target_id)
         for account in each.accounts:
@@ -192,4 +204,30 @@ def touched(versions: Iterable[Correction], corrected: Corrected) -> Touched:
     of_person: dict[str, set[str]] = defaultdict(set)
     for account, person in corrected.people.items():
         of_person[person].add(account.account_id)
-    return Touched(named.union(*(of_person.get(person, ()) for person in persons)), events)
+    accounts = named.union(*(of_person.get(person, ()) for person in persons))
+    return Touched(accounts - always_themselves(versions, hosts), events)
+
+
+def always_themselves(versions: Iterable[Correction], hosts: Iterable[str]) -> set[str]:
+    """Ids of linked accounts whose facts are the same whichever of these corrections hold.
+
+    Mostly the accounts that others are linked to, and those have the longest history: every link there ever was among
+    all whom links ever connected calls the person as the account is called, moderation says nothing of any of them, and
+    none of them hosts a ritual.
+    """
+    versions = list(versions)
+    links = [each for each in versions if each.action == "link" and len(set(each.accounts)) == 2]
+    special = {each.target_member_id for each in versions if each.about_a_member}.union(hosts)
+    leaders = components(links)
+    names: dict[Account, set[str]] = defaultdict(set)
+    for link in links:
+        names[leaders[link.accounts[0]]].add(link.member_id)
+    connected: dict[Account, set[str]] = defaultdict(set)
+    for account, leader in leaders.items():
+        connected[leader].add(account.account_id)
+    same, changing = set(), set()
+    for leader, ids in connected.items():
+        own = names[leader] if len(names[leader]) == 1 and not ids & special else set()
+        same |= own
+        changing |= ids - own
+    return same - changing

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from oracle import event_time
 from oracles.corrections import Community
 
-from streams.identity.fold import Account, Correction, Standing, fold, touched
+from streams.identity.fold import Account, Correction, Standing, always_themselves, fold, touched
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MS = int(NOON.timestamp() * 1000)
@@ -100,6 +100,20 @@ def test_touched_are_all_accounts_of_all_who_are_named_before_and_after() -> Non
     )
 
 
+def test_whoever_others_are_linked_to_is_not_touched_unless_something_else_may_be_said_of_them() -> None:
+    links = [link(1, "chat:a", "shop:b"), link(2, "chat:a", "desk:c")]
+    assert {"b", "c"} == touched([links[1]], fold(links), links).accounts
+    assert {"a", "b", "c"} == touched([links[1]], fold(links), links, hosts=["b"]).accounts
+    flag = moderate(3, "flag", target_member_id="c")
+    assert {"a", "b", "c"} == touched([links[1]], fold([*links, flag]), [*links, flag]).accounts
+    # A link that holds no longer, or never did beside the earlier ones, has made somebody else of them, or may.
+    for other in (link(4, "forum:d", "chat:a"), link(0, "desk:c", "chat:a")):
+        assert {"a", "b", "c"} <= touched([links[1]], fold(links), [*links, other]).accounts
+    # On another platform the same id is somebody else's second account.
+    elsewhere = link(5, "desk:x", "forum:a")
+    assert {"a", "b", "c"} == touched([links[1]], fold([*links, elsewhere]), [*links, elsewhere]).accounts
+
+
 accounts = st.sampled_from([Account(platform, name) for platform in ("chat", "shop") for name in "abcd"])
 
 
@@ -149,3 +163,15 @@ def test_the_fold_answers_as_the_search_does_in_whatever_order(said: list[dict[s
                 fact = {"event_id": event_id, "actor_kind": "test"}
                 counts = not standing.hidden and event_id not in state.hidden
                 assert (asked.counts(fact, person), asked.kind(fact, person)) == (counts, standing.actor_kind or "test")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(facts(), max_size=8, unique_by=lambda fact: fact["event_id"]), st.randoms())
+def test_those_who_are_always_themselves_are_so_whichever_corrections_hold(
+    said: list[dict[str, Any]], random: Random
+) -> None:
+    every = list(map(correction, said))
+    some = fold(each for each in every if random.random() < 0.5)
+    for name in always_themselves(every, hosts=()):
+        assert {name} == {some.person(Account(platform, name)) for platform in ("chat", "shop")}
+        assert name not in some.standing

@@ -195,7 +195,7 @@ def test_nothing_but_bad_records_is_taken_off_the_partition_all_the_same(lab: La
 
 NESTED = st.recursive(st.none() | st.text(max_size=20), lambda inner: st.lists(inner, max_size=4), max_leaves=8)
 BYTES = st.binary(max_size=80) | NESTED.map(repr).map(str.encode)
-"""Small: thirty unbounded ones are often more than Hypothesis draws for one example, and then the test fails for that."""
+"""Small: thirty unbounded ones are often more than Hypothesis draws for one example, which fails the test."""
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
