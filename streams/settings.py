@@ -102,6 +102,11 @@ class RollupSettings(Section):
     minute_s: float = Field(
         0.5, ge=0, description="coalesce invalidations this long before minute buckets are recomputed"
     )
+    corrections_s: float = Field(
+        5.0,
+        ge=0,
+        description="while events come, corrections (links, flags, what is hidden) wait this long for more of them",
+    )
     hour_s: float = Field(2.0, ge=0, description="the same for hour buckets")
     day_s: float = Field(5.0, ge=0, description="the same for day buckets")
     deferred_s: float = Field(30.0, ge=0, description="the same for ties and signs, which come after all others")

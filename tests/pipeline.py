@@ -243,7 +243,7 @@ class Worker:
 
     async def flush(self, stage: int) -> None:
         """Recompute what is dirty in one grain."""
-        if self.rollup.stages[stage].since is not None:
+        if self.rollup.due_at(stage) is not None:
             await self.rollup.flush(stage)
 
     async def drain(self, limit: int | None = None) -> None:

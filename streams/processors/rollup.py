@@ -68,6 +68,7 @@ class Stage:
     """Community -> parts of its settings that changed."""
     corrections: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """Community -> ids of corrections that came, changed or went: only the first grain has any."""
+    corrections_since: float = 0.0
     waiting: list[Receipt] = field(default_factory=list)
     since: float | None = None
     oldest_received_ms: int = 0
@@ -99,12 +100,24 @@ class Stage:
         for community, parts in settings.items():
             self.settings[community].update(parts)
 
-    def take(self) -> Stage:
-        """Everything that is dirty now; what comes later is for the next run."""
+    def correct(self, community: str, event_ids: Iterable[str], now: float) -> None:
+        """Note corrections, on behalf of batches that are added."""
+        if not self.corrections:
+            self.corrections_since = now
+        self.corrections[community].update(event_ids)
+
+    def take(self, hold_corrections: bool = False) -> Stage:
+        """Everything that is dirty now; what comes later is for the next run.
+
+        Corrections may be left for a later run, and then so are the batches: none is done before all of it is.
+        """
         taken = copy(self)
-        self.dirty, self.replaced = {}, {}
-        self.settings, self.corrections = defaultdict(set), defaultdict(set)
-        self.waiting, self.since, self.oldest_received_ms = [], None, 0
+        self.dirty, self.replaced, self.settings = {}, {}, defaultdict(set)
+        self.since, self.oldest_received_ms = None, 0
+        if hold_corrections:
+            taken.corrections, taken.waiting = defaultdict(set), []
+        else:
+            self.corrections, self.waiting = defaultdict(set), []
         return taken
 
 
@@ -172,7 +185,7 @@ class Rollup:
             if invalidation.settings:
                 self.stages[0].change({invalidation.community_id: invalidation.settings})
             if invalidation.corrections:
-                self.stages[0].corrections[invalidation.community_id].update(invalidation.corrections)
+                self.stages[0].correct(invalidation.community_id, invalidation.corrections, time.monotonic())
             if invalidation.received_at:
                 oldest = min(oldest or invalidation.received_at, invalidation.received_at)
         self.last_offer = time.monotonic()
@@ -199,7 +212,7 @@ class Rollup:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stage.wake.wait(), due_at - started)
                 continue
-            await self.flush(index)
+            await self.flush(index, hold_corrections=self.may_hold_corrections(index, started))
             took = time.monotonic() - started
             rest_until = time.monotonic() + took * (1 - stage.duty) / stage.duty
 
@@ -210,17 +223,35 @@ class Rollup:
         follows as soon as those before it are done.
         """
         stage = self.stages[index]
-        if stage.since is None:
+        dirty_at = [] if stage.since is None else [(stage.since + stage.interval_s, stage.since)]
+        if stage.corrections:
+            since = stage.corrections_since
+            dirty_at.append((since + self.settings.corrections_s, since))
+        if not dirty_at:
             return None
-        at = max(stage.since + stage.interval_s, rest_until)
+        due, since = min(dirty_at)
+        at = max(due, rest_until)
         if any(before.since is not None or before.busy for before in self.stages[:index]):
             return at
-        return min(at, max(stage.since, self.last_offer + QUIET * self.settings.minute_s))
+        return min(at, max(since, self.quiet_at()))
 
-    async def flush(self, index: int) -> None:
+    def quiet_at(self) -> float:
+        """When nothing more is expected, unless something comes before."""
+        return self.last_offer + QUIET * self.settings.minute_s
+
+    def may_hold_corrections(self, index: int, now: float) -> bool:
+        """Whether corrections may wait for more of them: each is folded with all others of its community.
+
+        Their facts are all over the history, which one pass over it may serve.
+        """
+        stage = self.stages[index]
+        due_at = min(stage.corrections_since + self.settings.corrections_s, self.quiet_at())
+        return bool(stage.corrections) and now < due_at
+
+    async def flush(self, index: int, hold_corrections: bool = False) -> None:
         """Recompute the dirty buckets of one stage, then hand them on to the next, or acknowledge."""
         stage = self.stages[index]
-        taken = stage.take()
+        taken = stage.take(hold_corrections)
         stage.busy = True
         try:
             if index == len(self.stages) - 1:

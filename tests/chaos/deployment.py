@@ -179,6 +179,7 @@ def lane_settings(deployment: Deployment, name: str, changes: dict[str, object])
         "ingest": {"max_rows": 250, "linger_s": 0.02},
         "rollup": {
             "minute_s": 0.05,
+            "corrections_s": 0.2,
             "hour_s": 0.1,
             "day_s": 0.15,
             "deferred_s": 0.2,

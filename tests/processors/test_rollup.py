@@ -42,6 +42,22 @@ class Community:
         value = json.dumps(event | fields).encode()
         self.log.append(self.lab.topic("message"), self.name.encode(), value, int(NOON.timestamp() * 1000))
 
+    def flag(self, kind: str) -> None:
+        """Moderation says what kind of actor the member is."""
+        event = {
+            "event_id": f"flag {kind}",
+            "type": "moderation",
+            "platform": "wechat",
+            "community_id": self.name,
+            "member_id": "moderator",
+            "occurred_at": (NOON + timedelta(hours=1)).isoformat(),
+            "action": "flag",
+            "target_member_id": "ann",
+            "flagged_kind": kind,
+        }
+        topic = self.lab.topic("moderation")
+        self.log.append(topic, self.name.encode(), json.dumps(event).encode(), int(NOON.timestamp() * 1000))
+
     def minute(self) -> list[tuple[str, int]]:
         return self.lab.warehouse.rows(
             "SELECT actor_kind, events FROM {db}.activity_minute_by_segment "
@@ -256,3 +272,45 @@ def test_a_stage_rests_only_while_more_is_coming(tea: Community) -> None:
     assert now + rollup.settings.deferred_s == rollup.due_at(3)
     minute.busy = False
     assert now + QUIET * rollup.settings.minute_s == rollup.due_at(3, rest_until=now + 500)
+
+
+def test_corrections_may_wait_for_more_and_nothing_is_acknowledged_before_them(tea: Community) -> None:
+    lab, worker = tea.lab, tea.lab.worker(tea.log)
+
+    async def held() -> None:
+        await worker.take_in()
+        await worker.listen()
+        for stage in range(4):
+            await worker.rollup.flush(stage, hold_corrections=True)
+
+    tea.publish()
+    tea.flag("bot")
+    lab.run(held())
+    tea.publish()
+    lab.run(held())
+    said = len(tea.log.of(worker.invalidations))
+    # One is the moderator's.
+    assert ([("human", 1), ("human", 2)], 0) == (sorted(tea.minute()), tea.log.committed[worker.invalidations, 0])
+    lab.run(worker.drain())
+    assert ([("bot", 2), ("human", 1)], said) == (tea.minute(), tea.log.committed[worker.invalidations, 0])
+
+
+def test_corrections_wait_while_more_is_coming_and_not_for_long(tea: Community) -> None:
+    rollup, now = tea.lab.worker(tea.log).rollup, 1000.0
+    minute, quiet_s, wait_s = rollup.stages[0], QUIET * rollup.settings.minute_s, rollup.settings.corrections_s
+    assert not rollup.may_hold_corrections(0, now)
+    minute.correct("tea", ["a"], now)
+    minute.add({"tea": [0]}, {}, [], now)
+    rollup.last_offer = now
+    assert now + rollup.settings.minute_s == rollup.due_at(0)
+    assert rollup.may_hold_corrections(0, now + quiet_s - 0.01)
+    assert not rollup.may_hold_corrections(0, now + quiet_s)
+    assert {} == minute.take(hold_corrections=True).corrections
+    # Nothing else is dirty: they are due when it is quiet, or, when it never is, after their time.
+    assert now + quiet_s == rollup.due_at(0)
+    rollup.last_offer = now + wait_s - 0.01
+    minute.correct("tea", ["b"], now + 1)
+    assert now + wait_s == rollup.due_at(0)
+    assert not rollup.may_hold_corrections(0, now + wait_s)
+    assert {"tea": {"a", "b"}} == minute.take().corrections
+    assert rollup.due_at(0) is None
