@@ -11,6 +11,9 @@ from statistics import median
 from streams.clickhouse import Warehouse
 
 RUNS = 7
+QUICK_MS = 300
+"""What a panel of a dashboard may take."""
+MERGED_AFTER_S = 300.0
 
 BY_DAY = "AND day > toDate('{day}') - 90 ORDER BY day"
 BY_WEEK = "AND week > toDate('{day}') - 365 ORDER BY week"
@@ -163,6 +166,25 @@ def questions(communities: Mapping[str, str], end: str) -> Iterator[tuple[str, s
 def filled(sql: str, end: str) -> str:
     """SQL with the moment filled in, and its date."""
     return sql.replace("{end}", end).replace("{day}", end[:10])
+
+
+def merge_quiet(warehouse: Warehouse) -> None:
+    """Let the warehouse merge each partition whole, as it does when nothing came for ten minutes, without the wait."""
+    quiet = "engine_full LIKE '%min_age_to_force_merge_on_partition_only = 1%'"
+    tables = warehouse.rows(f"SELECT name FROM system.tables WHERE database = '{{store}}' AND {quiet}")
+    assert tables
+    for (table,) in tables:
+        warehouse.command(f"ALTER TABLE {{store}}.{table} MODIFY SETTING min_age_to_force_merge_seconds = 1")
+    names = ", ".join(f"'{table}'" for (table,) in tables)
+    several = (
+        "SELECT table FROM system.parts WHERE active AND database = '{store}' "
+        f"AND table IN ({names}) GROUP BY table, partition HAVING count() > 1"
+    )
+    deadline = time.monotonic() + MERGED_AFTER_S
+    while left := warehouse.rows(several):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not merged after {MERGED_AFTER_S:.0f} s: {left}")
+        time.sleep(1)
 
 
 def measure(warehouse: Warehouse) -> list[Latency]:

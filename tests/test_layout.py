@@ -241,6 +241,8 @@ def test_an_aggregate_has_a_table_of_its_keys_and_measures(lab: Lab, aggregate: 
     assert engine.startswith("ReplacingMergeTree(version, is_deleted)")
     # A key that is not sorted by would let two rows replace each other that must not.
     assert set(aggregate.keys) <= set(re.findall(r"\w+", keys))
+    # Parts wait for fifteen others to be merged: what is quiet must not be left in so many.
+    assert "min_age_to_force_merge_on_partition_only = 1" in engine
 
 
 @pytest.mark.connected

@@ -69,6 +69,7 @@ ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(minute)
 ORDER BY (toStartOfHour(minute), community_id, minute, event_id)
 SETTINGS index_granularity = 2048, merge_max_block_size = 65536, min_parts_to_merge_at_once = 16,
+    min_age_to_force_merge_seconds = 600, min_age_to_force_merge_on_partition_only = 1,
     vertical_merge_algorithm_min_rows_to_activate = 16777216
 COMMENT 'Facts: one live row per (community_id, event_id). Read the view {db}.events instead';
 
@@ -81,5 +82,6 @@ CREATE TABLE IF NOT EXISTS {store}.event_keys
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (event_key, minute)
-SETTINGS index_granularity = 256, min_parts_to_merge_at_once = 16
+SETTINGS index_granularity = 256, min_parts_to_merge_at_once = 16,
+    min_age_to_force_merge_seconds = 600, min_age_to_force_merge_on_partition_only = 1
 COMMENT 'Every event id ever stored, by hash: finds duplicates and moved events whenever they arrive';

@@ -18,7 +18,8 @@ CREATE TABLE IF NOT EXISTS {store}.activity_minute
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
 ORDER BY (toStartOfHour(start), community_id, start, family, platform, actor_kind)
-SETTINGS index_granularity = 2048, min_parts_to_merge_at_once = 16
+SETTINGS index_granularity = 2048, min_parts_to_merge_at_once = 16,
+    min_age_to_force_merge_seconds = 600, min_age_to_force_merge_on_partition_only = 1
 COMMENT 'Activity per community by minute, recomputed from facts. Read the views of {db} instead';
 
 CREATE TABLE IF NOT EXISTS {store}.activity_hour
@@ -37,7 +38,8 @@ CREATE TABLE IF NOT EXISTS {store}.activity_hour
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
 ORDER BY (toStartOfDay(start), community_id, start, family, platform, actor_kind)
-SETTINGS index_granularity = 256, min_parts_to_merge_at_once = 16
+SETTINGS index_granularity = 256, min_parts_to_merge_at_once = 16,
+    min_age_to_force_merge_seconds = 600, min_age_to_force_merge_on_partition_only = 1
 COMMENT 'Activity per community by hour, recomputed from minutes. Read the views of {db} instead';
 
 CREATE TABLE IF NOT EXISTS {store}.activity_day
@@ -56,7 +58,8 @@ CREATE TABLE IF NOT EXISTS {store}.activity_day
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
 ORDER BY (toStartOfMonth(start), community_id, start, family, platform, actor_kind)
-SETTINGS min_parts_to_merge_at_once = 16
+SETTINGS min_parts_to_merge_at_once = 16,
+    min_age_to_force_merge_seconds = 600, min_age_to_force_merge_on_partition_only = 1
 COMMENT 'Activity per community by day, recomputed from hours. Read the views of {db} instead';
 
 CREATE TABLE IF NOT EXISTS {store}.member_hour
@@ -77,7 +80,8 @@ CREATE TABLE IF NOT EXISTS {store}.member_hour
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
 ORDER BY (toStartOfDay(start), community_id, start, member_id, family, platform, actor_kind)
-SETTINGS index_granularity = 512, min_parts_to_merge_at_once = 16
+SETTINGS index_granularity = 512, min_parts_to_merge_at_once = 16,
+    min_age_to_force_merge_seconds = 600, min_age_to_force_merge_on_partition_only = 1
 COMMENT 'Events per member by hour, recomputed from facts. Read the views of {db} instead';
 
 CREATE TABLE IF NOT EXISTS {store}.member_day
@@ -98,7 +102,8 @@ CREATE TABLE IF NOT EXISTS {store}.member_day
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
 ORDER BY (toStartOfMonth(start), community_id, start, member_id, family, platform, actor_kind)
-SETTINGS min_parts_to_merge_at_once = 16
+SETTINGS min_parts_to_merge_at_once = 16,
+    min_age_to_force_merge_seconds = 600, min_age_to_force_merge_on_partition_only = 1
 COMMENT 'Events per member by day, recomputed from hours. Read the views of {db} instead';
 
 CREATE TABLE IF NOT EXISTS {store}.progress

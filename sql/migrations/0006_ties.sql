@@ -9,7 +9,8 @@ CREATE TABLE IF NOT EXISTS {store}.references
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (target_key, community_id, minute)
-SETTINGS index_granularity = 256, min_parts_to_merge_at_once = 16
+SETTINGS index_granularity = 256, min_parts_to_merge_at_once = 16,
+    min_age_to_force_merge_seconds = 600, min_age_to_force_merge_on_partition_only = 1
 COMMENT 'Who names an event, by hash: the minutes to recompute when it changes. Never shrinks';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {store}.references_of_events TO {store}.references
@@ -47,7 +48,8 @@ CREATE TABLE IF NOT EXISTS {store}.tie_minute
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
 ORDER BY (toStartOfMonth(start), community_id, start, kind, member_id, actor_kind, other_id, other_kind, subject_id, subject_at)
-SETTINGS index_granularity = 2048, min_parts_to_merge_at_once = 16
+SETTINGS index_granularity = 2048, min_parts_to_merge_at_once = 16,
+    min_age_to_force_merge_seconds = 600, min_age_to_force_merge_on_partition_only = 1
 COMMENT 'Who reached whom by minute, recomputed from facts. Read the views of {db} instead';
 
 CREATE TABLE IF NOT EXISTS {store}.awaited

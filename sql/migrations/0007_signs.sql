@@ -19,5 +19,6 @@ CREATE TABLE IF NOT EXISTS {store}.sign_hour
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
 ORDER BY (toStartOfDay(start), community_id, start, kind, ref, member_id, actor_kind)
-SETTINGS index_granularity = 256, min_parts_to_merge_at_once = 16
+SETTINGS index_granularity = 256, min_parts_to_merge_at_once = 16,
+    min_age_to_force_merge_seconds = 600, min_age_to_force_merge_on_partition_only = 1
 COMMENT 'What members'' events are signs of, by hour, recomputed from facts. Read the views of {db} instead';
