@@ -94,7 +94,8 @@ def run_queries(options: argparse.Namespace) -> None:
             found = views.measure(warehouse)
             parts.append(
                 f"{options.events:,} events, {about}, nothing else running. Right after they were stored "
-                f"{quick(at_once)}; after ten minutes of quiet, when all is merged, {quick(found)}:\n\n{report.latencies(found)}"
+                f"{quick(at_once)}; after ten minutes of quiet, when all is merged, {quick(found)}:\n\n"
+                + report.latencies(found)
             )
 
         on_fresh_broker(
