@@ -24,8 +24,7 @@ _BACKENDS = ("any", "server", "embedded")
 _DEFAULT = MetricsSettings()
 
 # Conditions on the sorting key choose all versions of a row or none, so they may be checked before FINAL merges rows.
-# Panels read one community for the most part: without this, everybody's rows are merged first. What they join is small:
-# to build its table side by side, as is the default, costs belonging and rituals a tenth more.
+# Panels read one community: without this, everybody's rows are merged first. What they join is small: plain tables do.
 VIEW_SETTINGS = "SETTINGS optimize_move_to_prewhere_if_final = 1, join_algorithm = 'direct,hash'"
 
 _BOOTSTRAP = """
@@ -125,9 +124,6 @@ def load(root: Path | None = None) -> list[Migration]:
     return found
 
 
-_WATERMARK = "(SELECT toDateTime(watermark) FROM {db}.pipeline_watermark)"
-
-
 def corrected_facts() -> str:
     """The sub-query `{facts}`: facts as corrected. `{where}` and `{communities}` are left to be filled in."""
     return uncommented((sql_root() / "facts.sql").read_text())
@@ -141,15 +137,14 @@ def uncommented(sql: str) -> str:
 def views(root: Path | None = None, metrics: MetricsSettings = _DEFAULT) -> list[tuple[str, str]]:
     """(file name, SQL) of the views, in file-name order.
 
-    `{engaged}`, `{contributing}` and `{building}` stand for the names of the families that count as such, `{counted}`
-    for the kinds of actors that do: the one switch of every view; `{facts}` for all facts as corrected; `{rolling}` for
-    what rolling windows are made of; `{clocks}` and `{clocks_at}` for local dates, at the watermark and at a moment.
+    `{engaged}`, `{contributing}`, `{building}`: the families that count as such. `{counted}`: the kinds of actors that
+    do, the one switch of every view. `{facts}`, `{rolling}` and `{clocks}` (`{clocks_at}` a moment): shared SQL.
     """
-    clocks = uncommented((sql_root() / "clocks.sql").read_text())
+    clocks, rolling = (uncommented((sql_root() / name).read_text()) for name in ("clocks.sql", "rolling.sql"))
     lists = {
-        "{clocks}": clocks.replace("{moment}", _WATERMARK),
+        "{clocks}": clocks.replace("{moment}", "(SELECT toDateTime(watermark) FROM {db}.pipeline_watermark)"),
         "{clocks_at}": clocks.replace("{moment}", "{at:DateTime('UTC')}"),
-        "{rolling}": uncommented((sql_root() / "rolling.sql").read_text()),
+        "{rolling}": rolling,
         "{facts}": corrected_facts().replace("{where}", "1").replace("{communities}", "1"),
         "{engaged}": _tuple([*(family.name for family in ALL if family.engaged), HOSTING]),
         "{contributing}": _tuple([*(family.name for family in ALL if family.contributing), HOSTING]),

@@ -132,15 +132,11 @@ def restate_corrections(warehouse: Storage, came: Ids, version: int) -> dict[str
         community: fold(each for (of, _), each in lives.items() if of == community and each) for community in came
     }
     write_corrected(warehouse, states, version)
-    hosts: dict[str, set[str]] = defaultdict(set)
-    for community, host in warehouse.rows(
-        f"SELECT community_id, host_id FROM {{store}}.declared_rituals FINAL WHERE {of_communities(came)}"
-    ):
-        hosts[community].add(host)
+    hosts = {host for (host,) in warehouse.rows("SELECT DISTINCT host_id FROM {store}.declared_rituals FINAL")}
     accounts, events = {}, {}
     for community, ids in came.items():
         every = versions[community]
-        named = touched((each for each in every if each.event_id in ids), states[community], every, hosts[community])
+        named = touched((each for each in every if each.event_id in ids), states[community], every, hosts)
         accounts[community], events[community] = named.accounts, named.events
     minutes: dict[str, set[int]] = defaultdict(set)
     for community, minute in (*minutes_of_accounts(warehouse, accounts), *minutes_of_events(warehouse, events)):

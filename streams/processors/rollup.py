@@ -240,10 +240,7 @@ class Rollup:
         return self.last_offer + QUIET * self.settings.minute_s
 
     def may_hold_corrections(self, index: int, now: float) -> bool:
-        """Whether corrections may wait for more of them: each is folded with all others of its community.
-
-        Their facts are all over the history, which one pass over it may serve.
-        """
+        """Whether corrections may wait for more: their facts are all over the history, which is then read once."""
         stage = self.stages[index]
         due_at = min(stage.corrections_since + self.settings.corrections_s, self.quiet_at())
         return bool(stage.corrections) and now < due_at
