@@ -82,6 +82,8 @@ class Faults:
 
     at: int | None = None
     kind: Kind = "before"
+    each: dict[str, int] = field(default_factory=dict)
+    """Names of writes that are broken as well, each the first, second ... time that it is made."""
     group_acks: bool = False
     """Acknowledgements in a row count as one write: several worlds go through the same crash."""
     hold: bool = False
@@ -94,6 +96,9 @@ class Faults:
         """How to break this write, if at all."""
         if not (self.group_acks and name.startswith("acknowledge") and self.names[-1:] == [name]):
             self.names.append(name)
+        if self.each.get(name) == self.names.count(name):
+            del self.each[name]
+            return self.kind
         if self.at != len(self.names) - 1 or self.fired:
             return None
         self.fired = True

@@ -17,7 +17,7 @@ from .workers import Stuck, WorkerProcess
 
 pytestmark = [pytest.mark.connected, pytest.mark.chaos]
 
-EVENTS = 2500
+EVENTS = 1200
 ZOMBIES = (
     "inserting facts",
     "keys inserted",

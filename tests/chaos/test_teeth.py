@@ -42,7 +42,7 @@ BEFORE_INSERT = Scenario("a kill before the facts are inserted", Plan("inserting
 BEFORE_INVALIDATION = Scenario("a kill before the invalidations", Plan("publishing invalidations", nth=2, hold_s=1.0))
 SLOW_BLOCK = Scenario(
     "a kill while one block waits and the next could be written",
-    Plan("inserting facts", nth=1, hold_s=1.5),
+    Plan("inserting facts", nth=1, hold_s=4.0),
     families=("message",),
     changes={"kafka__partitions": 1, "ingest__max_rows": 50},
 )

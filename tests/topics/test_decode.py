@@ -140,7 +140,7 @@ def test_more_languages_than_are_remembered_are_all_checked() -> None:
 
 
 def test_hostile_bytes_cost_no_more_than_a_moment() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     for value in (
         b'{"type":"message","mentions":[' + b"1," * 500_000 + b"1]}",
         message(mentions=[1] * 200_000),
@@ -149,7 +149,7 @@ def test_hostile_bytes_cost_no_more_than_a_moment() -> None:
     ):
         MESSAGE.decode_batch([value])
     # Five seconds when every faulty element of a list was looked at.
-    assert time.perf_counter() - start < 2.5
+    assert time.process_time() - start < 2.5
 
 
 def test_a_list_is_given_up_at_its_first_fault() -> None:
