@@ -33,6 +33,9 @@ from .traffic import Record, Traffic
 from .verdict import Verdict, judge
 from .workers import WorkerProcess, Zygote
 
+STILL_S = 0.3
+"""How long workers make no step before one looks whether anything is left for them."""
+
 
 class Deployment:
     """Context manager: the processes behind some lanes. Everything it started is dead when it ends."""
@@ -150,6 +153,7 @@ class Lane:
         """Wait until the pipeline has nothing left to do; a worker that gave up is started again, as in production."""
         deadline = time.monotonic() + timeout_s
         while True:
+            self.rest()
             try:
                 wait_until_settled(self.settings, timeout_s=5.0, poll_s=0.2)
                 return
@@ -159,6 +163,17 @@ class Lane:
                     raise TimeoutError(f"lane {self.name}: {error}\nits last workers' logs end:\n{tails}") from error
             if not any(worker.alive for worker in self.workers):
                 self.start()
+
+    def rest(self) -> None:
+        """Wait while workers do things: to look at offsets costs a hundred times what it costs to look at marks."""
+        done, before = self.steps(), -1
+        while done != before:
+            time.sleep(STILL_S)
+            done, before = self.steps(), done
+
+    def steps(self) -> int:
+        """Steps that all workers have made."""
+        return sum(sum(worker.seen().times.values()) for worker in self.workers)
 
     def judge(self, published: Traffic) -> Verdict:
         """Hold everything against the fold of what was published."""
@@ -176,7 +191,7 @@ def lane_settings(deployment: Deployment, name: str, changes: dict[str, object])
             "partitions": 2,
         },
         "warehouse": {"url": deployment.warehouse.url, "database": name},
-        "ingest": {"max_rows": 250, "linger_s": 0.02},
+        "ingest": {"max_rows": 400, "linger_s": 0.02},
         "rollup": {
             "minute_s": 0.1,
             "corrections_s": 0.3,

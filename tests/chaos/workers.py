@@ -61,7 +61,7 @@ class WorkerProcess:
                 raise Stuck(f"{self.name} ended before {what}; its log ends:\n{self.log_tail()}")
             if time.monotonic() > deadline:
                 raise Stuck(f"{self.name} did not reach {what} in {timeout_s:g} s; its log ends:\n{self.log_tail()}")
-            time.sleep(0.002)
+            time.sleep(0.005)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; nothing happens when it has ended."""
