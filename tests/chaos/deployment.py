@@ -191,7 +191,7 @@ def lane_settings(deployment: Deployment, name: str, changes: dict[str, object])
             "partitions": 2,
         },
         "warehouse": {"url": deployment.warehouse.url, "database": name},
-        "ingest": {"max_rows": 400, "linger_s": 0.02},
+        "ingest": {"max_rows": 250, "linger_s": 0.02},
         "rollup": {
             "minute_s": 0.1,
             "corrections_s": 0.3,

@@ -23,7 +23,7 @@ LANES = {"alone": (11, 1), "pair": (12, 2)}
 def outcomes(deployment: Deployment) -> list[Outcome]:
     def run(name: str) -> Outcome:
         seed, workers = LANES[name]
-        with Lane(deployment, name) as lane:
+        with Lane(deployment, name, ingest__max_rows=400, ingest__linger_s=0.1) as lane:
             return campaign(lane, traffic(seed, EVENTS), KILLS, workers)
 
     with ThreadPoolExecutor(len(LANES)) as pool:
