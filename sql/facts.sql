@@ -3,7 +3,8 @@
 -- erased, is not there. family is the type, but 'hosting' for a check-in of its host at a ritual that the community declared. A
 -- host is a person: who is called as the settings say, or has an account that is.
 -- {where} chooses facts by community and minute, {communities} the same communities.
--- Look-ups by hash instead of joins: a join costs every event 0.2 us, corrected or not, these a tenth of it.
+-- Look-ups by hash instead of joins: a join costs every event 0.2 us, corrected or not, these a tenth of it. What is hidden is
+-- told by key: a set of pairs of strings takes as long as all the rest.
 (
     WITH
         (
@@ -51,9 +52,9 @@
                 transform(cityHash64(community_id, platform, e.member_id), people.1, people.2, e.member_id) AS member_id
             FROM {store}.events AS e FINAL
             WHERE {where}
-                AND (community_id, event_id) NOT IN
+                AND event_key NOT IN
                 (
-                    SELECT community_id, event_id FROM {store}.hidden_events FINAL WHERE {communities}
+                    SELECT xxh3(concat(community_id, '\0', event_id)) FROM {store}.hidden_events FINAL WHERE {communities}
                 )
         )
     )

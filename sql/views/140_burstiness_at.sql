@@ -17,7 +17,7 @@ FROM
         community_id,
         arraySort(groupArray(toUnixTimestamp64Milli(event_time))) AS times_ms,
         arrayMap((b, a) -> (b - a) / 1000, arrayPopFront(times_ms), arrayPopBack(times_ms)) AS gaps_s
-    FROM {db}.events
+    FROM {facts}
     WHERE actor_kind IN {counted} AND type IN {engaged}
         AND minute >= toStartOfMinute(moment) - 86400 * length_days AND minute <= moment
         AND event_time > moment - 86400 * length_days AND event_time <= moment
