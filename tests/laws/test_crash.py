@@ -3,6 +3,7 @@
 The writes are numbered in a dry run: every insert, recompute, removal, publish and acknowledgement there is, also of
 an aggregate that is added later. Each case is a world of its own in one log and one warehouse. Worlds that go through
 the same crash go through it together, and all are recovered by one worker at the end, which makes all pairs affordable.
+What a worker lives through (a write that is refused, or done without an answer) is broken in lots, in one life each.
 """
 
 from __future__ import annotations
