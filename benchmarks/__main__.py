@@ -86,7 +86,8 @@ def run_freshness(options: argparse.Namespace) -> None:
 def run_queries(options: argparse.Namespace) -> None:
     """The views on what the whole path leaves behind."""
     parts = []
-    for days, about in ((0, "dense"), (options.days, f"over {options.days} days")):
+    sets = [(0, "dense"), *([(options.days, f"over {options.days} days")] if options.days else [])]
+    for days, about in sets:
 
         def ask(settings: Settings, warehouse: Warehouse, about: str = about) -> None:
             at_once = views.measure(warehouse)
@@ -170,7 +171,9 @@ def arguments() -> argparse.ArgumentParser:
             parsed.add_argument("--seconds", type=float, default=60.0, help="how long")
             parsed.add_argument("--history", type=int, default=200_000, help="events that are there already")
         if name in ("queries", "all"):
-            parsed.add_argument("--days", type=int, default=728, help="of the second data set, as many events")
+            parsed.add_argument(
+                "--days", type=int, default=728, help="of the second data set, as many events; 0: without it"
+            )
         if name in ("steps", "growth", "all"):
             parsed.add_argument("--rows", type=int, default=50_000, help="rows of one insert")
         if name in ("growth", "all"):

@@ -30,15 +30,18 @@ EXACT = MetricsSettings(smallest_cohort=1)
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes longest first; on a broker that was there before, only what speaks to a broker."""
-    # Folds of real traces are millions of objects, none of which is garbage for long.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
     if os.environ.get("STREAMS_TEST_KAFKA"):
         asks = {item for item in items if "broker" in getattr(item, "fixturenames", ())}
         silent = [item for item in items if item not in asks and not item.get_closest_marker("apache_kafka")]
         config.hook.pytest_deselected(items=silent)
         items[:] = [item for item in items if item not in silent]
     items.sort(key=lambda item: place(item.nodeid))
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage less often: folds of real traces are millions of objects, and were a twentieth of the time."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -153,7 +153,7 @@ class Lane:
         """Wait until the pipeline has nothing left to do; a worker that gave up is started again, as in production."""
         deadline = time.monotonic() + timeout_s
         while True:
-            self.rest()
+            self.rest(deadline)
             try:
                 wait_until_settled(self.settings, timeout_s=5.0, poll_s=0.2)
                 return
@@ -164,10 +164,10 @@ class Lane:
             if not any(worker.alive for worker in self.workers):
                 self.start()
 
-    def rest(self) -> None:
+    def rest(self, deadline: float) -> None:
         """Wait while workers do things: to look at offsets costs a hundred times what it costs to look at marks."""
         done, before = self.steps(), -1
-        while done != before:
+        while done != before and time.monotonic() < deadline:
             time.sleep(STILL_S)
             done, before = self.steps(), done
 

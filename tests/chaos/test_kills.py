@@ -15,6 +15,8 @@ pytestmark = [pytest.mark.connected, pytest.mark.chaos]
 
 EVENTS = 20_000
 KILLS = 20
+BLOCKS = {"ingest__max_rows": 400, "ingest__linger_s": 0.1}
+"""A wave of events in a few blocks: the kills fall among their steps all the same."""
 LANES = {"alone": (11, 1), "pair": (12, 2)}
 """Lane -> seed, and workers that are killed in turn, so that partitions move at each kill."""
 
@@ -23,7 +25,7 @@ LANES = {"alone": (11, 1), "pair": (12, 2)}
 def outcomes(deployment: Deployment) -> list[Outcome]:
     def run(name: str) -> Outcome:
         seed, workers = LANES[name]
-        with Lane(deployment, name, ingest__max_rows=400, ingest__linger_s=0.1) as lane:
+        with Lane(deployment, name, **BLOCKS) as lane:
             return campaign(lane, traffic(seed, EVENTS), KILLS, workers)
 
     with ThreadPoolExecutor(len(LANES)) as pool:

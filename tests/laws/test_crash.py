@@ -189,7 +189,7 @@ def outlived(writes: list[str]) -> Iterator[dict[str, int]]:
     ]
     for first in range(APART):
         lot = asked[first::APART]
-        assert len({name for name, _ in lot}) == len(lot), lot
+        assert len({name for name, _ in lot}) == len(lot), f"two of one name cannot be told apart: {lot}"
         yield dict(lot)
 
 
