@@ -46,9 +46,15 @@ up: $(STAMP)  ## Broker, warehouse and worker on this machine, until Ctrl-C
 # of them mostly waits for workers to be killed. tests/schedule.py says which runs what.
 JOBS ?= 3
 
+PYTEST = $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+
 .PHONY: test
-test: $(STAMP)  ## Every test, with the embedded broker and the embedded warehouse (JOBS=3 side by side)
-	@$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+test: $(STAMP)  ## The tests, with the embedded broker and the embedded warehouse (JOBS=3 side by side)
+	@$(PYTEST) -m "not thorough"
+
+.PHONY: thorough
+thorough: $(STAMP)  ## The tests that take longest and seldom tell first: teeth, pairs of crashes, more outages
+	@$(PYTEST) -m thorough
 
 .PHONY: test-kafka
 test-kafka: $(STAMP)  ## The tests that speak to a broker, on a real Apache Kafka (needs Java and Maven)
@@ -87,7 +93,7 @@ lint: $(STAMP)  ## ruff, mypy and the contract files
 	@$(BIN)/streams contract check
 
 .PHONY: check
-check: lint test  ## What CI runs: lint, then test
+check: lint test thorough  ## What CI runs: lint, then every test
 
 .PHONY: format
 format: $(STAMP)  ## Format the code and repair what ruff can repair

@@ -1,7 +1,8 @@
 -- title: storage databases and the facts
 -- backend: any
 -- Merging is a third of what storing costs, and a row is merged once a level: parts wait until sixteen can be merged (5 by
--- default), in large steps. Merging column by column (vertical) costs half as much again and saves memory, so it is left
+-- default), and for others of about their size: with a base below 12 what was merged is taken along with every fifteen that come,
+-- and rewritten. In large steps, too. Merging column by column (vertical) costs half as much again and saves memory, so it is left
 -- to parts whose columns would not fit.
 
 CREATE DATABASE IF NOT EXISTS {store};
@@ -68,7 +69,7 @@ CREATE TABLE IF NOT EXISTS {store}.events
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(minute)
 ORDER BY (toStartOfHour(minute), community_id, minute, event_id)
-SETTINGS index_granularity = 2048, merge_max_block_size = 65536, min_parts_to_merge_at_once = 16,
+SETTINGS index_granularity = 2048, merge_max_block_size = 65536, min_parts_to_merge_at_once = 16, merge_selector_base = 12,
     min_age_to_force_merge_seconds = 600, min_age_to_force_merge_on_partition_only = 1,
     vertical_merge_algorithm_min_rows_to_activate = 16777216
 COMMENT 'Facts: one live row per (community_id, event_id). Read the view {db}.events instead';
@@ -82,6 +83,6 @@ CREATE TABLE IF NOT EXISTS {store}.event_keys
 )
 ENGINE = AggregatingMergeTree
 ORDER BY (event_key, minute)
-SETTINGS index_granularity = 256, min_parts_to_merge_at_once = 16,
+SETTINGS index_granularity = 256, min_parts_to_merge_at_once = 16, merge_selector_base = 12,
     min_age_to_force_merge_seconds = 600, min_age_to_force_merge_on_partition_only = 1
 COMMENT 'Every event id ever stored, by hash: finds duplicates and moved events whenever they arrive';

@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS {store}.references
 )
 ENGINE = ReplacingMergeTree
 ORDER BY (target_key, community_id, minute)
-SETTINGS index_granularity = 256, min_parts_to_merge_at_once = 16,
+SETTINGS index_granularity = 256, min_parts_to_merge_at_once = 16, merge_selector_base = 12,
     min_age_to_force_merge_seconds = 600, min_age_to_force_merge_on_partition_only = 1
 COMMENT 'Who names an event, by hash: the minutes to recompute when it changes. Never shrinks';
 

@@ -4,6 +4,8 @@
 CREATE OR REPLACE VIEW {db}.belonging_components AS
 WITH
     {clocks} AS clocks,
+    -- The month that goes on somewhere, or is about to: what is in it is not read.
+    (SELECT toStartOfMonth(toDate(watermark) + 1) FROM {db}.pipeline_watermark) AS this_month,
     members AS
     (
         SELECT
@@ -11,6 +13,7 @@ WITH
             groupUniqArrayIf(toStartOfMonth(day), engaged) AS months_engaged,
             groupUniqArrayIf(toStartOfMonth(day), contributing) AS months_contributing
         FROM {db}.member_activity
+        WHERE day < this_month
         GROUP BY community_id, member_id
     ),
     parts AS
@@ -45,9 +48,12 @@ WITH
             s.community_id AS community_id, toStartOfMonth(s.day) AS month, ('answered', 0.) AS part, part.1 AS component,
             countIf(r.state = 'answered') / count() AS value
         FROM {db}.signs AS s
-        LEFT JOIN (SELECT community_id, message_id, state FROM {db}.first_response) AS r
+        LEFT JOIN
+        (
+            SELECT community_id, message_id, state FROM {db}.first_response WHERE asked_at < this_month + INTERVAL 1 DAY
+        ) AS r
             ON r.community_id = s.community_id AND r.message_id = s.ref
-        WHERE kind IN ('support', 'question')
+        WHERE kind IN ('support', 'question') AND day < this_month
         GROUP BY s.community_id, month
         UNION ALL
         SELECT

@@ -131,6 +131,7 @@ def test_a_warehouse_that_hangs_for_20_seconds_under_load_costs_nothing(own, cap
         assert course.retries > 0, lane.workers[0].log_tail()
 
 
+@pytest.mark.thorough
 def test_a_warehouse_that_is_killed_and_started_again_costs_nothing(own, capsys):
     with Lane(own, "killed", ingest__max_rows=5000) as lane:
         course = suffer(lane, traffic(52, 10_000), own.warehouse_killed, away_s=5)
@@ -140,6 +141,7 @@ def test_a_warehouse_that_is_killed_and_started_again_costs_nothing(own, capsys)
         assert course.retries > 0, lane.workers[0].log_tail()
 
 
+@pytest.mark.thorough
 def test_a_broker_that_hangs_for_a_while_costs_nothing(own, capsys):
     """Longer than the session: the worker has to join again, or ends and is started again."""
     with Lane(own, "broker") as lane:

@@ -18,7 +18,7 @@ from .marks import Plan
 from .traffic import FAMILIES, Record, traffic
 from .workers import Stuck
 
-pytestmark = [pytest.mark.connected, pytest.mark.chaos]
+pytestmark = [pytest.mark.connected, pytest.mark.chaos, pytest.mark.thorough]
 
 SIDE_BY_SIDE = 5
 GIVE_UP_S = 25.0

@@ -189,6 +189,7 @@ def test_every_version_is_kept_with_what_changed(place: Place) -> None:
     assert [(["zone"], settings, 1) for settings in expected] == rows
 
 
+@pytest.mark.thorough
 def test_settings_come_into_force_whatever_crashed_before(lab: Lab, place: Place) -> None:
     """Killed before each write in turn; then the same is applied, or what was before, or something else."""
     zones = ["Asia/Shanghai", "America/New_York", "Asia/Kolkata"]

@@ -210,6 +210,7 @@ def test_when_the_parent_is_killed_the_children_end_too(tmp_path: Path) -> None:
         assert gone(children, 30)
 
 
+@pytest.mark.thorough
 def test_a_worker_that_dies_is_started_again_and_one_that_keeps_dying_ends_the_stack(tmp_path: Path) -> None:
     with running("up", data_dir=tmp_path / "data") as up:
         for life in range(RESTARTS + 1):
@@ -305,6 +306,7 @@ def test_the_demo_ends_by_itself_and_its_numbers_add_up(tmp_path: Path) -> None:
     assert text.rstrip().endswith("stopping")
 
 
+@pytest.mark.thorough
 def test_the_demo_fails_when_a_number_does_not_add_up(tmp_path: Path) -> None:
     options = ["--duration", "8", "--history", "500", "--communities", "1"]
     with running("demo", *options, data_dir=tmp_path / "data") as demo:

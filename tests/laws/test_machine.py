@@ -230,12 +230,13 @@ class Machine(RuleBasedStateMachine):
         assert sorted(value.hex().upper() for value in self.poison) == sorted(value for (value,) in rows)
 
 
-def test_whatever_happens_the_rows_are_those_of_the_fold(lab: Lab) -> None:
+@pytest.mark.parametrize("lives", [6, pytest.param(25, marks=pytest.mark.thorough)])
+def test_whatever_happens_the_rows_are_those_of_the_fold(lab: Lab, lives: int) -> None:
     machine = type("Machine", (Machine,), {"lab": lab})
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=15,
+            max_examples=lives,
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
