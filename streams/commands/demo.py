@@ -70,7 +70,7 @@ def demo(
     ctx: typer.Context,
     duration: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", min=1, help="End by itself after this long.", show_default="Ctrl-C ends it"),
+        typer.Option(metavar="SECONDS", min=1, help="End by itself so long after everything has started.", show_default="Ctrl-C ends it"),
     ] = None,
     data_dir: Annotated[
         Path | None,
@@ -186,6 +186,7 @@ def recent(warehouse: Warehouse, summary: Summary, counted: Sequence[str]) -> Re
 
 def looks(stack: Stack, warehouse: Warehouse, feed: Feed, started: float, duration: float | None) -> Iterator[Tick]:
     """A look every two seconds until `duration` is over. Raises when a part of the stack or the feed has ended."""
+    began = time.monotonic()
     while True:
         now = time.monotonic()
         stack.check()
@@ -196,7 +197,7 @@ def looks(stack: Stack, warehouse: Warehouse, feed: Feed, started: float, durati
         yield Tick(now - started, count(warehouse, feed.plan), summary, recent(warehouse, summary, counted))
         pause = REFRESH_S - (time.monotonic() - now)
         if duration is not None:
-            left = started + duration - time.monotonic()
+            left = began + duration - time.monotonic()
             if left <= 0:
                 return
             pause = min(pause, left)
