@@ -300,6 +300,7 @@ def test_poison_is_one_dead_letter_whatever_crashed(lab: Lab, crashes: str, requ
     rows = lab.warehouse.rows(
         "SELECT community_id, count(), any(lower(hex(value))) FROM {store}.dead_letters FINAL GROUP BY community_id"
     )
-    worlds = {f"{case.world}poison" for case in verdict.ground.cases}
-    assert sorted((world, 1, poison.hex()) for world in worlds) == sorted(row for row in rows if row[0] in worlds)
+    worlds = {case.world for case in verdict.ground.cases}
+    expected = sorted((f"{world}poison", 1, poison.hex()) for world in worlds)
+    assert expected == sorted(row for row in rows if row[0].split(".")[0] + "." in worlds)
     assert {poison} == {record.value for record in verdict.ground.log.of(lab.dead_letter_topic)}
