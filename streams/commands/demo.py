@@ -70,7 +70,9 @@ def demo(
     ctx: typer.Context,
     duration: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", min=1, help="End by itself so long after everything has started.", show_default="Ctrl-C ends it"),
+        typer.Option(
+            metavar="SECONDS", min=1, help="End by itself so long after everything runs.", show_default="Ctrl-C ends it"
+        ),
     ] = None,
     data_dir: Annotated[
         Path | None,
