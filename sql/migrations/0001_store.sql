@@ -1,9 +1,9 @@
 -- title: storage databases and the facts
 -- backend: any
 -- Merging is a third of what storing costs, and a row is merged once a level: parts wait until sixteen can be merged (5 by
--- default), and for others of about their size: with a base below 12 what was merged is taken along with every fifteen that come,
--- and rewritten. In large steps, too. Merging column by column (vertical) costs half as much again and saves memory, so it is left
--- to parts whose columns would not fit.
+-- default), in large steps, and for others of about their size: with the default base of 5, what was merged was taken along with
+-- the next thirteen to fifteen parts, and rewritten. Merging column by column (vertical) costs half as much again and saves
+-- memory, so it is left to parts whose columns would not fit.
 
 CREATE DATABASE IF NOT EXISTS {store};
 

@@ -71,7 +71,7 @@ def demo(
     duration: Annotated[
         float | None,
         typer.Option(
-            metavar="SECONDS", min=1, help="End by itself so long after everything runs.", show_default="Ctrl-C ends it"
+            metavar="SECONDS", min=1, help="End by itself this long after start-up.", show_default="Ctrl-C ends it"
         ),
     ] = None,
     data_dir: Annotated[

@@ -25,6 +25,7 @@ from streams.processors.progress import Partition
 
 pytestmark = pytest.mark.connected
 
+CRASHES = pytest.mark.parametrize("crashes", ["once", pytest.param("twice", marks=pytest.mark.thorough)])
 RECEIVED_MS = int(NOW.timestamp() * 1000)
 PLACES = 2
 """Partitions of each topic that a world has."""
@@ -260,9 +261,6 @@ def test_two_crashes_at_any_writes_change_no_row(twice: Verdict, aggregate: Aggr
     expected, actual = twice.expected(aggregate), ours(twice, twice.actual[aggregate.name])
     assert [] == twice.differing(expected, actual)
     assert expected == actual
-
-
-CRASHES = pytest.mark.parametrize("crashes", ["once", pytest.param("twice", marks=pytest.mark.thorough)])
 
 
 @CRASHES
