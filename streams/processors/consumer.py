@@ -99,6 +99,9 @@ class AlignedThread(AIOKafkaConsumerThread):  # type: ignore[misc]
         mine = sorted((active_partitions - at_once).intersection(consumer.assignment()))  # a rebalance may have begun
         backlogs = {tp: await self.backlog(consumer, tp) for tp in mine}
         self.trickles = sum(backlog.left for backlog in backlogs.values()) < most // 10
+        # By itself the fetcher asks a broker for nothing as long as something that it sent is younger than this and not
+        # yet taken: that gathers what trickles in, and leaves who catches up waiting.
+        consumer._fetcher._prefetch_backoff = TRICKLE_S if self.trickles else 0.0
         step, record_ms = max(1, most // 2), self.pace.record_ms(backlogs.values())
         given: Mapping[TP, int] = {}
         # One more block ahead is better than to stand still while the last partition is fetched.

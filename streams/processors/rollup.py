@@ -44,7 +44,7 @@ Marks = Mapping[str, Starts]
 
 GRAINS: tuple[Grain, ...] = ("minute", "hour", "day")
 
-QUIET = 3
+QUIET = 2
 """For how many times as long as minutes are coalesced nothing must come until nothing more is expected: under a steady
 load blocks are about that long apart."""
 

@@ -7,11 +7,13 @@ import gc
 import os
 import ssl
 import sys
+import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
 import faust
+import pyarrow as pa
 import structlog
 from faust.tables.manager import TableManager
 from faust.types import TP
@@ -234,6 +236,8 @@ def run(settings: Settings) -> None:
     # work. What was imported is never garbage.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    # Arrow imports pandas, where there is one, when it converts its first list: before there are events.
+    threading.Thread(target=pa.array, args=([],)).start()
     worker = Worker(settings)
     HealthServer(settings.worker, worker.progress, worker.describe).start()
     faust.Worker(worker.app, loglevel="WARNING", override_logging=False, quiet=True).execute_from_commandline()
