@@ -27,7 +27,7 @@ from streams.processors.block import Batch, BatchDecoder, Record, assemble
 from streams.processors.known import KnownKeys
 from streams.processors.recompute import VersionClock, coarser, recompute
 from streams.processors.references import naming_minutes
-from streams.processors.rollup import GRAINS
+from streams.processors.stages import GRAINS
 from streams.processors.store import store_facts
 from streams.settings import Settings
 from streams.topics import ALL

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +31,9 @@ from streams.topics import ALL
 from streams.topics.internal import DEAD_LETTERS, INVALIDATIONS
 
 log = structlog.get_logger()
+
+ENDED_S = 5.0
+"""How long ago a backlog may have ended."""
 
 WAITING_S = 0.02
 """How often is looked whether the block that waits is still there."""
@@ -72,12 +76,19 @@ class Ingest:
         self.decoder = BatchDecoder({family.topic(prefix): family for family in ALL}, settings.ingest)
         self.known_keys = KnownKeys(settings.ingest.known_ids_mib << 20)
         self.breakers: dict[Partition, RejectBreaker] = {}
+        self.large_at = -inf
+        """When the last large block was written, monotonic clock."""
+        self.last_was_large = False
         self.batches: asyncio.Queue[Batch] = asyncio.Queue(maxsize=32)
         self.blocks: asyncio.Queue[Block] = asyncio.Queue(maxsize=1)
 
     async def offer(self, batch: Batch) -> None:
         """Hand over a batch; waits while the steps behind are full, which is what pauses consumption."""
         await self.batches.put(batch)
+
+    def backlog_ended(self) -> bool:
+        """Whether what was written last is the end of a backlog: a small block, a moment after a large one."""
+        return not self.last_was_large and time.monotonic() - self.large_at < ENDED_S
 
     def on_assigned(self) -> None:
         """A new assignment: what was stopped gets another try."""
@@ -178,6 +189,9 @@ class Ingest:
                 block.minutes.setdefault(community, set()).update(minutes)
         if block.dead_letters:
             await self.write_dead_letters(block)
+        self.last_was_large = 2 * block.records >= self.settings.ingest.max_rows
+        if self.last_was_large:
+            self.large_at = time.monotonic()
         if block.minutes:
             await self.publish_invalidations(block)
         await self.settle(block, stored)

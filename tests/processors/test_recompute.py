@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from streams.aggregates import ALL, SECONDS, Aggregate
 from streams.processors.invalidations import MAX_MINUTES, Invalidation, decode, encode, of_minutes
 from streams.processors.recompute import VersionClock, chunks, coarser
-from streams.processors.rollup import Marks, Stage, starts_of
+from streams.processors.stages import Marks, Stage, starts_of
 
 BUCKETS = st.dictionaries(st.sampled_from("abcde"), st.sets(st.integers(0, 50).map(lambda n: n * 60)), max_size=5)
 

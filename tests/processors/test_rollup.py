@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pipeline import Faults, Lab, Log, Worker
 
-from streams.processors.rollup import QUIET
+from streams.processors.rollup import LAST_S, QUIET
 
 pytestmark = pytest.mark.connected
 
@@ -272,6 +272,15 @@ def test_a_stage_rests_only_while_more_is_coming(tea: Community) -> None:
     assert now + rollup.settings.deferred_s == rollup.due_at(3)
     minute.busy = False
     assert now + QUIET * rollup.settings.minute_s == rollup.due_at(3, rest_until=now + 500)
+
+
+def test_the_end_of_a_backlog_is_followed_at_once(tea: Community) -> None:
+    rollup, now = tea.lab.worker(tea.log).rollup, 1000.0
+    rollup.last_offer = now
+    rollup.stages[0].add({"tea": [0]}, {}, [], now)
+    assert now + rollup.settings.minute_s == rollup.due_at(0)
+    rollup.backlog_ended = lambda: True
+    assert now + LAST_S == rollup.due_at(0, rest_until=now + 500)
 
 
 def test_corrections_may_wait_for_more_and_nothing_is_acknowledged_before_them(tea: Community) -> None:

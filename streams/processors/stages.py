@@ -1,0 +1,132 @@
+"""Stages of the rollup: what is dirty in each, and the batches that wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from streams.aggregates import ALL, SECONDS, Aggregate, Grain
+from streams.aggregates.local import LocalTime
+from streams.communities.settings import Part
+from streams.processors.block import Receipt
+from streams.settings import RollupSettings
+
+Starts = np.ndarray[Any, np.dtype[np.uint32]]
+
+Marks = Mapping[str, Starts]
+"""Community -> starts of buckets, epoch seconds: sorted, each once. Four bytes each: a backfill marks millions."""
+
+GRAINS: tuple[Grain, ...] = ("minute", "hour", "day")
+
+
+@dataclass(slots=True)
+class Stage:
+    """Aggregates that are recomputed together, their dirty buckets, and the batches that wait for them.
+
+    Marks are minutes in the first stage and in the last, which it hands them to; hours in between.
+    """
+
+    name: str
+    aggregates: tuple[Aggregate, ...]
+    interval_s: float
+    duty: float = 1.0
+    """Largest share of the time that it may take while more is coming."""
+    marks: Grain = "hour"
+    dirty: dict[str, Starts] = field(default_factory=dict)
+    replaced: dict[str, Starts] = field(default_factory=dict)
+    settings: dict[str, set[Part]] = field(default_factory=lambda: defaultdict(set))
+    """Community -> parts of its settings that changed."""
+    corrections: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Community -> ids of corrections that came, changed or went: only the first grain has any."""
+    corrections_since: float = 0.0
+    waiting: list[Receipt] = field(default_factory=list)
+    since: float | None = None
+    oldest_received_ms: int = 0
+    busy: bool = False
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when there may be a reason to begin earlier than planned."""
+
+    def add(
+        self,
+        dirty: Mapping[str, ArrayLike],
+        replaced: Mapping[str, ArrayLike],
+        batches: Sequence[Receipt],
+        now: float,
+        received_ms: int = 0,
+    ) -> None:
+        """Mark the buckets of some moments dirty, for some batches; in those of `replaced` keys may have vanished."""
+        # Days are told when they are recomputed, each in the zone of its community: until then their hours are kept.
+        for marks, more in ((self.dirty, dirty), (self.replaced, replaced)):
+            for community, moments in more.items():
+                mark(marks, community, starts_of(moments, SECONDS[self.marks]))
+        self.waiting.extend(batches)
+        if self.since is None:
+            self.since = now
+        if received_ms and (not self.oldest_received_ms or received_ms < self.oldest_received_ms):
+            self.oldest_received_ms = received_ms
+
+    def change(self, settings: Mapping[str, Iterable[Part]]) -> None:
+        """Note parts of settings that changed, on behalf of batches that are added."""
+        for community, parts in settings.items():
+            self.settings[community].update(parts)
+
+    def correct(self, community: str, event_ids: Iterable[str], now: float) -> None:
+        """Note corrections, on behalf of batches that are added."""
+        if not self.corrections:
+            self.corrections_since = now
+        self.corrections[community].update(event_ids)
+
+    def take(self, hold_corrections: bool = False) -> Stage:
+        """Everything that is dirty now; what comes later is for the next run.
+
+        Corrections may be left for a later run, and then so are the batches: none is done before all of it is.
+        """
+        taken = copy(self)
+        self.dirty, self.replaced, self.settings = {}, {}, defaultdict(set)
+        self.since, self.oldest_received_ms = None, 0
+        if hold_corrections:
+            taken.corrections, taken.waiting = defaultdict(set), []
+        else:
+            self.corrections, self.waiting = defaultdict(set), []
+        return taken
+
+
+def starts_of(moments: ArrayLike, size: int) -> Starts:
+    """Starts of the buckets of `size` seconds that contain some moments (epoch seconds): sorted, each once."""
+    array = np.asarray(moments, np.uint32)
+    return np.unique(array - array % np.uint32(size))
+
+
+def mark(marks: MutableMapping[str, Starts], community: str, starts: Starts) -> None:
+    """Add starts of buckets to those that are marked."""
+    known = marks.get(community)
+    marks[community] = starts if known is None else np.union1d(known, starts)
+
+
+def stages(settings: RollupSettings) -> list[Stage]:
+    """Every aggregate in one stage: grain by grain what the others are made of, and at last what is deferred."""
+    intervals = (settings.minute_s, settings.hour_s, settings.day_s)
+    at_once, deferred = (tuple(each for each in ALL if each.deferred == later) for later in (False, True))
+    # A larger grain reads more for one event: it waits for more of them.
+    found = [
+        Stage(grain, tuple(each for each in at_once if each.grain == grain), interval_s, settings.duty / 4**number)
+        for number, (grain, interval_s) in enumerate(zip(GRAINS, intervals, strict=True))
+    ]
+    found[0].marks = "minute"
+    return [*found, Stage("deferred", deferred, settings.deferred_s, settings.deferred_duty, "minute")]
+
+
+def buckets_of(aggregate: Aggregate, marks: Marks, local: LocalTime) -> dict[str, Iterable[int]]:
+    """Buckets of an aggregate that contain the marks of its stage."""
+    if aggregate.grain == "minute":
+        return dict(marks)
+    if aggregate.local:
+        return dict(local.days_of(marks))
+    return {community: starts_of(starts, SECONDS[aggregate.grain]) for community, starts in marks.items()}
