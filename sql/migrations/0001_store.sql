@@ -3,7 +3,8 @@
 -- Merging is a third of what storing costs, and a row is merged once a level: parts wait until sixteen can be merged (5 by
 -- default), in large steps, and for others of about their size: with the default base of 5, what was merged was taken along with
 -- the next thirteen to fifteen parts, and rewritten. Merging column by column (vertical) costs half as much again and saves
--- memory, so it is left to parts whose columns would not fit.
+-- memory, so it is left to parts whose columns would not fit. A block of 50,000 events is one file (compact): a file a column took
+-- longer to make than the rest of the insert.
 
 CREATE DATABASE IF NOT EXISTS {store};
 
@@ -71,7 +72,7 @@ PARTITION BY toYear(minute)
 ORDER BY (toStartOfHour(minute), community_id, minute, event_id)
 SETTINGS index_granularity = 2048, merge_max_block_size = 65536, min_parts_to_merge_at_once = 16, merge_selector_base = 12,
     min_age_to_force_merge_seconds = 600, min_age_to_force_merge_on_partition_only = 1,
-    vertical_merge_algorithm_min_rows_to_activate = 16777216
+    vertical_merge_algorithm_min_rows_to_activate = 16777216, min_bytes_for_wide_part = 67108864
 COMMENT 'Facts: one live row per (community_id, event_id). Read the view {db}.events instead';
 
 CREATE TABLE IF NOT EXISTS {store}.event_keys
