@@ -40,8 +40,10 @@ class Result:
     """CPU microseconds an event, by process."""
     peak_mib: dict[str, float]
     notes: dict[str, Any] = field(default_factory=dict)
+    settled_s: float = 0.0
+    """How long it took until nothing at all was left to do, ties and signs included."""
     settled_cpu_us: dict[str, float] = field(default_factory=dict)
-    """The same until nothing at all is left to do, ties and signs included."""
+    """CPU until then."""
     settled_peak_mib: dict[str, float] = field(default_factory=dict)
 
     @property

@@ -131,6 +131,7 @@ def measure(
             "blocks": int(of("streams_block_rows_count")),
             "buckets recomputed": "; ".join(recomputed),
         },
+        settled,
         {name: cost.cpu_s / events * 1e6 for name, cost in whole.items()},
         {name: cost.peak_rss / 2**20 for name, cost in whole.items()},
     )

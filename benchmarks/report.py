@@ -99,8 +99,10 @@ def comparison(measured: Sequence[Result]) -> str:
 def flatness(measured: Sequence[Result]) -> str:
     """The longer run relative to the shorter, then both."""
     short, long = measured[0], measured[-1]
+    one, other = (each.settled_s / each.events * 1e6 for each in (short, long))
     rows = [
-        ("events/s, until all activity is complete", f"{short.rate:,.0f}", f"{long.rate:,.0f}", long.rate / short.rate)
+        ("events/s, until all activity is complete", f"{short.rate:,.0f}", f"{long.rate:,.0f}", long.rate / short.rate),
+        ("time until everything is, ties and signs too", f"{one:.1f} us/event", f"{other:.1f} us/event", other / one),
     ]
     for what, unit, of in (
         ("CPU until all activity is complete", "us/event", lambda each: each.cpu_us),
