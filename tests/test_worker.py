@@ -12,7 +12,7 @@ import pytest
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # Faust's own imports
     from aiokafka.consumer.fetcher import Fetcher
-from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+    from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
     from faust.transport.drivers.aiokafka import Consumer as StockConsumer
     from faust.types import TP
 
