@@ -76,9 +76,9 @@ class Ingest:
         self.decoder = BatchDecoder({family.topic(prefix): family for family in ALL}, settings.ingest)
         self.known_keys = KnownKeys(settings.ingest.known_ids_mib << 20)
         self.breakers: dict[Partition, RejectBreaker] = {}
-        self.large_at = -inf
-        """When the last large block was written, monotonic clock."""
-        self.last_was_large = False
+        self.full_at = -inf
+        """When the last full block was written, monotonic clock."""
+        self.last_was_small = False
         self.batches: asyncio.Queue[Batch] = asyncio.Queue(maxsize=32)
         self.blocks: asyncio.Queue[Block] = asyncio.Queue(maxsize=1)
 
@@ -87,8 +87,8 @@ class Ingest:
         await self.batches.put(batch)
 
     def backlog_ended(self) -> bool:
-        """Whether what was written last is the end of a backlog: a small block, a moment after a large one."""
-        return not self.last_was_large and time.monotonic() - self.large_at < ENDED_S
+        """Whether what was written last is the end of a backlog: less than half a block, a moment after a full one."""
+        return self.last_was_small and time.monotonic() - self.full_at < ENDED_S
 
     def on_assigned(self) -> None:
         """A new assignment: what was stopped gets another try."""
@@ -189,9 +189,9 @@ class Ingest:
                 block.minutes.setdefault(community, set()).update(minutes)
         if block.dead_letters:
             await self.write_dead_letters(block)
-        self.last_was_large = 2 * block.records >= self.settings.ingest.max_rows
-        if self.last_was_large:
-            self.large_at = time.monotonic()
+        self.last_was_small = 2 * block.records < self.settings.ingest.max_rows
+        if block.records >= self.settings.ingest.max_rows:
+            self.full_at = time.monotonic()
         if block.minutes:
             await self.publish_invalidations(block)
         await self.settle(block, stored)

@@ -151,9 +151,9 @@ def test_a_block_grows_while_the_one_before_it_waits_to_be_written(lab: Lab) -> 
     assert (1, False, 2) == lab.run(gathered())
 
 
-def test_a_backlog_ends_with_a_small_block_after_large_ones(lab: Lab) -> None:
+def test_a_backlog_ends_with_a_small_block_after_full_ones(lab: Lab) -> None:
     log, topic = Log(partitions=1), lab.topic("message")
-    publish(lab, log, lab.world(), list(range(1, 9)))
+    publish(lab, log, lab.world(), list(range(1, 13)))
     ingest = (worker := lab.worker(log)).ingest
     ingest.settings = lab.settings.model_copy(update={"ingest": lab.settings.ingest.model_copy(update={"max_rows": 4})})
 
@@ -161,8 +161,6 @@ def test_a_backlog_ends_with_a_small_block_after_large_ones(lab: Lab) -> None:
         lab.run(ingest.write(lab.run(ingest.decode(worker.fetch([topic], records)))))
         return ingest.backlog_ended()
 
-    assert [False, False, True, True, False] == [ended(records) for records in (1, 3, 1, 1, 2)]
-    ingest.last_was_large = False
-    assert ingest.backlog_ended()
-    ingest.large_at -= ENDED_S
+    assert [False, False, False, True, False, True] == [ended(records) for records in (3, 1, 4, 1, 2, 1)]
+    ingest.full_at -= ENDED_S
     assert not ingest.backlog_ended()
