@@ -118,6 +118,9 @@ class RollupSettings(Section):
         "for hours, and a quarter of that for days",
     )
     deferred_duty: float = Field(0.1, gt=0, le=1, description="the same for ties and signs")
+    backlog_duty: float = Field(
+        0.4, gt=0, le=1, description="of each share, while a backlog is read: fewer recomputations of more buckets"
+    )
 
 
 class MetricsSettings(Section):

@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,9 +30,6 @@ from streams.topics import ALL
 from streams.topics.internal import DEAD_LETTERS, INVALIDATIONS
 
 log = structlog.get_logger()
-
-ENDED_S = 5.0
-"""How long ago a backlog may have ended."""
 
 WAITING_S = 0.02
 """How often is looked whether the block that waits is still there."""
@@ -76,19 +72,12 @@ class Ingest:
         self.decoder = BatchDecoder({family.topic(prefix): family for family in ALL}, settings.ingest)
         self.known_keys = KnownKeys(settings.ingest.known_ids_mib << 20)
         self.breakers: dict[Partition, RejectBreaker] = {}
-        self.full_at = -inf
-        """When the last full block was written, monotonic clock."""
-        self.last_was_small = False
         self.batches: asyncio.Queue[Batch] = asyncio.Queue(maxsize=32)
         self.blocks: asyncio.Queue[Block] = asyncio.Queue(maxsize=1)
 
     async def offer(self, batch: Batch) -> None:
         """Hand over a batch; waits while the steps behind are full, which is what pauses consumption."""
         await self.batches.put(batch)
-
-    def backlog_ended(self) -> bool:
-        """Whether what was written last is the end of a backlog: less than half a block, a moment after a full one."""
-        return self.last_was_small and time.monotonic() - self.full_at < ENDED_S
 
     def on_assigned(self) -> None:
         """A new assignment: what was stopped gets another try."""
@@ -189,9 +178,7 @@ class Ingest:
                 block.minutes.setdefault(community, set()).update(minutes)
         if block.dead_letters:
             await self.write_dead_letters(block)
-        self.last_was_small = 2 * block.records < self.settings.ingest.max_rows
-        if block.records >= self.settings.ingest.max_rows:
-            self.full_at = time.monotonic()
+        self.progress.wrote(block.records / self.settings.ingest.max_rows, time.monotonic())
         if block.minutes:
             await self.publish_invalidations(block)
         await self.settle(block, stored)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +18,10 @@ Partition = tuple[str, int]
 
 AGES = (("1m", 60_000), ("1h", 3_600_000), ("1d", 86_400_000), ("30d", 30 * 86_400_000))
 """Bands of lateness: up to so many ms behind the watermark; older events count as `older`."""
+
+
+ENDED_S = 5.0
+"""How long ago a full block may have been written."""
 
 
 @dataclass(slots=True)
@@ -40,6 +46,9 @@ class Progress:
     def __init__(self, disorder_s: float) -> None:
         self.disorder_ms = int(disorder_s * 1000)
         self.positions: dict[Partition, Position] = {}
+        self.full_at = -inf
+        """When the last full block was written, monotonic clock."""
+        self.last_was_small = False
         self._changed: set[Partition] = set()
 
     def assign(self, committed: Mapping[Partition, int | None], now: float) -> None:
@@ -89,6 +98,18 @@ class Progress:
                 position.moved_at = now
             position.end_offset = max(end_offset, position.next_offset)
             self._changed.add(partition)
+
+    def wrote(self, share: float, now: float) -> None:
+        """A block was written, which held this share of what a full one does."""
+        self.last_was_small = share < 0.5
+        if share >= 1:
+            self.full_at = now
+
+    def backlog(self, now: float) -> Literal["none", "read", "ended"]:
+        """Whether a backlog is read, as full blocks tell, or has ended a moment ago, as a small one after them does."""
+        if now - self.full_at >= ENDED_S:
+            return "none"
+        return "ended" if self.last_was_small else "read"
 
     def take_changed(self) -> list[Partition]:
         """Partitions that changed since the last call and have stored a fact."""

@@ -57,8 +57,6 @@ class Rollup:
         self.acknowledge = acknowledge
         self.is_current = is_current
         self.progress = progress
-        self.backlog_ended: Callable[[], bool] = lambda: False
-        """Whether what came last was the end of a backlog, as far as the worker can tell."""
         self.versions = VersionClock(warehouse)
         self.stages = stages(settings)
         self.last_offer = 0.0
@@ -95,11 +93,11 @@ class Rollup:
 
     async def run_stage(self, index: int) -> None:
         """Recompute what is due of one stage until cancelled, for no more than its duty while more is coming."""
-        stage, rest_until = self.stages[index], 0.0
+        stage = self.stages[index]
         while True:
             stage.wake.clear()
             metrics.DIRTY_BUCKETS.labels(stage.name).set(sum(len(starts) for starts in stage.dirty.values()))
-            due_at = self.due_at(index, rest_until)
+            due_at = self.due_at(index)
             if due_at is None:
                 await stage.wake.wait()
                 continue
@@ -110,10 +108,10 @@ class Rollup:
                     await asyncio.wait_for(stage.wake.wait(), due_at - started)
                 continue
             await self.flush(index, hold_corrections=self.may_hold_corrections(index, started))
-            took = time.monotonic() - started
-            rest_until = time.monotonic() + took * (1 - stage.duty) / stage.duty
+            stage.rests_from = time.monotonic()
+            stage.took = stage.rests_from - started
 
-    def due_at(self, index: int, rest_until: float = 0.0) -> float | None:
+    def due_at(self, index: int) -> float | None:
         """When a stage is to run next, monotonic clock; None when nothing of it is dirty.
 
         Waiting saves work, and resting leaves room for others, only while more is coming: once it is quiet, each stage
@@ -127,14 +125,22 @@ class Rollup:
         if not dirty_at:
             return None
         due, since = min(dirty_at)
-        at = max(due, rest_until)
+        at = max(due, self.rest_until(stage))
         if any(before.since is not None or before.busy for before in self.stages[:index]):
             return at
         return min(at, max(since, self.quiet_at()))
 
+    def rest_until(self, stage: Stage) -> float:
+        """When a stage has rested for its last run."""
+        duty = stage.duty
+        if self.progress.backlog(time.monotonic()) == "read":
+            duty *= self.settings.backlog_duty
+        return stage.rests_from + stage.took * (1 - duty) / duty
+
     def quiet_at(self) -> float:
         """When nothing more is expected, unless something comes before."""
-        return self.last_offer + (LAST_S if self.backlog_ended() else QUIET * self.settings.minute_s)
+        ended = self.progress.backlog(time.monotonic()) == "ended"
+        return self.last_offer + (LAST_S if ended else QUIET * self.settings.minute_s)
 
     def may_hold_corrections(self, index: int, now: float) -> bool:
         """Whether corrections may wait for more: their facts are all over the history, which is then read once."""

@@ -50,6 +50,10 @@ class Stage:
     since: float | None = None
     oldest_received_ms: int = 0
     busy: bool = False
+    took: float = 0.0
+    """How long its last run took, in seconds."""
+    rests_from: float = 0.0
+    """When it ended, monotonic clock."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when there may be a reason to begin earlier than planned."""
 

@@ -75,7 +75,6 @@ class Worker:
         if "ingest" in roles:
             self.add_agent("ingest", [family.topic(prefix) for family in ALL], self.ingest.offer)
             self.app.task(self.guarded(self.ingest.run))
-            self.rollup.backlog_ended = self.ingest.backlog_ended
         if "rollup" in roles:
             self.add_agent("rollup", [INVALIDATIONS.topic(prefix)], self.rollup.offer)
             self.app.task(self.guarded(self.rollup.run))

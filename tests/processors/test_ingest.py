@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from pipeline import Crash, Faults, Lab, Log
 
-from streams.processors.ingest import ENDED_S
+from streams.processors.progress import ENDED_S
 
 pytestmark = pytest.mark.connected
 
@@ -157,10 +158,10 @@ def test_a_backlog_ends_with_a_small_block_after_full_ones(lab: Lab) -> None:
     ingest = (worker := lab.worker(log)).ingest
     ingest.settings = lab.settings.model_copy(update={"ingest": lab.settings.ingest.model_copy(update={"max_rows": 4})})
 
-    def ended(records: int) -> bool:
+    def after(records: int) -> str:
         lab.run(ingest.write(lab.run(ingest.decode(worker.fetch([topic], records)))))
-        return ingest.backlog_ended()
+        return worker.progress.backlog(time.monotonic())
 
-    assert [False, False, False, True, False, True] == [ended(records) for records in (3, 1, 4, 1, 2, 1)]
-    ingest.full_at -= ENDED_S
-    assert not ingest.backlog_ended()
+    said = ["none", "none", "read", "ended", "read", "ended"]
+    assert said == [after(records) for records in (3, 1, 4, 1, 2, 1)]
+    assert "none" == worker.progress.backlog(time.monotonic() + ENDED_S)

@@ -266,21 +266,29 @@ def test_a_stage_rests_only_while_more_is_coming(tea: Community) -> None:
     assert now + rollup.settings.minute_s == rollup.due_at(0)
     # Minutes are dirty still, so more will be.
     assert now + rollup.settings.deferred_s == rollup.due_at(3)
-    assert now + 500 == rollup.due_at(3, rest_until=now + 500)
+    deferred.took, deferred.rests_from = 50.0, now
+    assert now + 450 == pytest.approx(rollup.due_at(3))
     minute.take()
     minute.busy = True
-    assert now + rollup.settings.deferred_s == rollup.due_at(3)
+    assert now + 450 == pytest.approx(rollup.due_at(3))
     minute.busy = False
-    assert now + QUIET * rollup.settings.minute_s == rollup.due_at(3, rest_until=now + 500)
+    assert now + QUIET * rollup.settings.minute_s == rollup.due_at(3)
 
 
-def test_the_end_of_a_backlog_is_followed_at_once(tea: Community) -> None:
-    rollup, now = tea.lab.worker(tea.log).rollup, 1000.0
+def test_a_stage_rests_longer_while_a_backlog_is_read_and_not_after_its_end(tea: Community) -> None:
+    worker, now = tea.lab.worker(tea.log), time.monotonic() + 100
+    rollup, minute = worker.rollup, worker.rollup.stages[0]
+    rollup.settings = rollup.settings.model_copy(update={"minute_s": 60.0})
+    minute.duty, minute.took, minute.rests_from = 0.5, 200.0, now
+    rollup.last_offer = now + 1000
+    minute.add({"tea": [0]}, {}, [], now)
+    assert now + 200 == pytest.approx(rollup.due_at(0))
+    worker.progress.wrote(1, time.monotonic())
+    assert now + 200 * (1 - 0.2) / 0.2 == pytest.approx(rollup.due_at(0))
+    worker.progress.wrote(0.1, time.monotonic())
+    assert now + 200 == pytest.approx(rollup.due_at(0))
     rollup.last_offer = now
-    rollup.stages[0].add({"tea": [0]}, {}, [], now)
-    assert now + rollup.settings.minute_s == rollup.due_at(0)
-    rollup.backlog_ended = lambda: True
-    assert now + LAST_S == rollup.due_at(0, rest_until=now + 500)
+    assert now + LAST_S == rollup.due_at(0)
 
 
 def test_corrections_may_wait_for_more_and_nothing_is_acknowledged_before_them(tea: Community) -> None:
