@@ -138,13 +138,13 @@ def views(root: Path | None = None, metrics: MetricsSettings = _DEFAULT) -> list
     """(file name, SQL) of the views, in file-name order.
 
     `{engaged}`, `{contributing}`, `{building}`: the families that count as such. `{counted}`: the kinds of actors that
-    do, the one switch of every view. `{facts}`, `{rolling}` and `{clocks}` (`{clocks_at}` a moment): shared SQL.
+    do, the one switch of every view. `{facts}`, `{clocks}` (`{clocks_at}` a moment) and the like: `sql/*.sql`.
     """
-    clocks, rolling = (uncommented((sql_root() / name).read_text()) for name in ("clocks.sql", "rolling.sql"))
-    lists = {
+    shared = {f"{{{path.stem}}}": uncommented(path.read_text()) for path in sql_root().glob("*.sql")}
+    clocks = shared["{clocks}"]
+    lists = shared | {
         "{clocks}": clocks.replace("{moment}", "(SELECT toDateTime(watermark) FROM {db}.pipeline_watermark)"),
         "{clocks_at}": clocks.replace("{moment}", "{at:DateTime('UTC')}"),
-        "{rolling}": rolling,
         "{facts}": corrected_facts().replace("{where}", "1").replace("{communities}", "1"),
         "{engaged}": _tuple([*(family.name for family in ALL if family.engaged), HOSTING]),
         "{contributing}": _tuple([*(family.name for family in ALL if family.contributing), HOSTING]),

@@ -5,7 +5,9 @@ CREATE OR REPLACE VIEW {db}.belonging_components AS
 WITH
     {clocks} AS clocks,
     -- The month that goes on somewhere, or is about to: what is in it is not read.
-    (SELECT toStartOfMonth(toDate(watermark) + 1) FROM {db}.pipeline_watermark) AS this_month,
+    (SELECT (toStartOfMonth(toDate(watermark) + 1), toStartOfMinute(toDateTime(watermark)) + 60) FROM {db}.pipeline_watermark) AS now,
+    now.1 AS this_month,
+    now.2 AS until,
     members AS
     (
         SELECT
@@ -37,7 +39,7 @@ WITH
             SELECT
                 community_id, toStartOfMonth(day) AS month,
                 [('turnout', avg(turnout)), ('habit', avg(habit_rate))] AS of_rituals
-            FROM {db}.ritual_occurrences
+            FROM {occurrences}
             GROUP BY community_id, month
         )
         ARRAY JOIN of_rituals AS part
@@ -46,11 +48,18 @@ WITH
         -- As in belonging_gains, which also tells who was thanked.
         SELECT
             s.community_id AS community_id, toStartOfMonth(s.day) AS month, ('answered', 0.) AS part, part.1 AS component,
-            countIf(r.state = 'answered') / count() AS value
+            countIf(r.answered) / count() AS value
         FROM {db}.signs AS s
         LEFT JOIN
         (
-            SELECT community_id, message_id, state FROM {db}.first_response WHERE asked_at < this_month + INTERVAL 1 DAY
+            -- As {db}.first_response, which also tells what was not answered, and on which day it was asked.
+            SELECT community_id, subject_id AS message_id, 1 AS answered
+            FROM {store}.tie_minute AS t FINAL
+            WHERE kind IN ('start', 'reply') AND subject_id != '' AND actor_kind IN {counted}
+                AND start < until AND subject_at < this_month + INTERVAL 1 DAY
+            GROUP BY community_id, subject_at, subject_id
+            HAVING countIf(kind = 'start') > 0 AND countIf(kind = 'reply') > 0
+                AND minIf(t.first_at, kind = 'reply') <= subject_at + INTERVAL 1 DAY
         ) AS r
             ON r.community_id = s.community_id AND r.message_id = s.ref
         WHERE kind IN ('support', 'question') AND day < this_month
@@ -58,10 +67,10 @@ WITH
         UNION ALL
         SELECT
             community_id, month, ('talk_to_act', 0.) AS part, part.1 AS component,
-            sum(talked_then_acted) / sum(talkers) AS value
-        FROM {db}.shared_values
+            countIf(follows) / countIf(speaks) AS value
+        FROM {values}
         GROUP BY community_id, month
-        HAVING sum(talkers) > 0
+        HAVING countIf(speaks) > 0
     ),
     -- Rounded, for means of the same fractions differ in their last digits with the order they were added in.
     series AS

@@ -23,8 +23,8 @@ Blocked Bloom filters: Putze, Sanders, Singler, "Cache-, Hash- and Space-Efficie
 """
 SMALLEST = 1 << 22
 """Keys that a filter has room for at least."""
-SLICE_ROWS = 1 << 22
-"""Keys read at once."""
+SLICE_ROWS = 1 << 19
+"""Keys read at once: what adding them takes is some fifty bytes each, for the moment."""
 
 
 class Tables(Protocol):
