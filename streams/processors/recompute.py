@@ -31,8 +31,8 @@ LARGE = {
     "optimize_and_compare_chain": 0,
 }
 _UTC = LocalTime()
-MAX_BUCKETS = 100_000
-"""Buckets of one statement."""
+MAX_BUCKETS: Mapping[Grain, int] = {"minute": 100_000, "hour": 10_000, "day": 1_000}
+"""Buckets of one statement, by grain: what it takes in memory grows with the rows that they are made of."""
 
 
 class Warehouse(Protocol):
@@ -89,14 +89,14 @@ def recompute(
     """
     started = time.monotonic()
     count = 0
-    for part in chunks(dirty, MAX_BUCKETS):
+    for part in chunks(dirty, MAX_BUCKETS[aggregate.grain]):
         count += sum(len(starts) for starts in part.values())
         if aggregate.local:
             write_local_days(warehouse, aggregate, part, version, local.of(part))
         else:
             chosen = in_buckets(aggregate.grain, aggregate.time_column, part, aggregate.source_grain)
             write_rows(warehouse, aggregate, chosen, part, version)
-    for part in chunks(replaced, MAX_BUCKETS):
+    for part in chunks(replaced, MAX_BUCKETS[aggregate.grain]):
         remove_vanished(warehouse, aggregate, in_buckets("minute", "start", part, aggregate.grain), version)
     metrics.RECOMPUTED_BUCKETS.labels(aggregate.name).inc(count)
     metrics.RECOMPUTE_SECONDS.labels(aggregate.name).observe(time.monotonic() - started)

@@ -38,9 +38,9 @@ def naming_minutes(warehouse: Warehouse, dirty: Buckets, replaced: Buckets) -> d
     minutes: dict[str, set[int]] = defaultdict(set)
     # Most communities wait for nothing, and reading what came costs more than asking who waits.
     waiting = {community for (community,) in warehouse.rows("SELECT DISTINCT community_id FROM {store}.awaited")}
-    for part in chunks({community: dirty[community] for community in waiting & dirty.keys()}, MAX_BUCKETS):
+    for part in chunks({community: dirty[community] for community in waiting & dirty.keys()}, MAX_BUCKETS["minute"]):
         _add(warehouse, minutes, "awaited", in_buckets("minute", "minute", part, "minute"))
-    for part in chunks(replaced, MAX_BUCKETS):
+    for part in chunks(replaced, MAX_BUCKETS["minute"]):
         _add(warehouse, minutes, "references", in_buckets("minute", "minute", part, "minute"))
     return minutes
 

@@ -14,6 +14,7 @@ import pytest
 from pipeline import Faults, Lab, Log, Worker
 
 from streams.processors.rollup import LAST_S, QUIET
+from streams.processors.stages import GRAINS
 
 pytestmark = pytest.mark.connected
 
@@ -111,6 +112,26 @@ def test_a_key_that_vanished_is_removed_and_may_come_back(tea: Community) -> Non
         tea.publish(event_id="e", actor_kind=kind)
         lab.run(worker.drain())
         assert expected == tea.minute()
+
+
+def test_buckets_are_right_in_however_many_statements(tea: Community, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = tea.lab
+    monkeypatch.setattr("streams.processors.recompute.MAX_BUCKETS", dict.fromkeys(GRAINS, 1))
+    for minutes in (0, 0, 1, 90, 3 * 1440):
+        tea.publish(occurred_at=(NOON - timedelta(minutes=minutes)).isoformat())
+    lab.run(lab.worker(tea.log).drain())
+    for aggregate, expected in (
+        ("activity_minute", [1, 1, 1, 2]),
+        ("activity_hour", [1, 1, 1, 2]),
+        ("activity_day", [1, 4]),
+        ("member_hour", [1, 1, 1, 2]),
+        ("member_day", [1, 4]),
+    ):
+        rows = lab.warehouse.rows(
+            f"SELECT events FROM {{store}}.{aggregate} FINAL WHERE community_id = {{name:String}} ORDER BY start",
+            {"name": tea.name},
+        )
+        assert expected == [events for (events,) in rows], aggregate
 
 
 def test_invalidations_are_acknowledged_when_the_last_stage_is_right_and_not_before(tea: Community) -> None:
