@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -37,7 +38,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     headers: Sequence[tuple[str, bytes]] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Batch:
     """Contiguous records of one partition, and what acknowledges them."""
 
@@ -46,7 +47,7 @@ class Batch:
     records: Sequence[Record]
     token: Any = None
 
-    @property
+    @cached_property
     def bytes(self) -> int:
         """Bytes of all values."""
         return sum(len(record.value) for record in self.records if record.value)
@@ -55,7 +56,9 @@ class Batch:
     def receipt(self) -> Receipt:
         """What to keep of it; a batch is never empty."""
         first, last = self.records[0], self.records[-1]
-        return Receipt((self.topic, self.partition), len(self.records), first.timestamp, last.offset + 1, self.token)
+        return Receipt(
+            (self.topic, self.partition), len(self.records), self.bytes, first.timestamp, last.offset + 1, self.token
+        )
 
 
 class Receipt(NamedTuple):
@@ -64,6 +67,7 @@ class Receipt(NamedTuple):
     partition: tuple[str, int]
     """Topic and number."""
     records: int
+    bytes: int
     received_ms: int
     """Kafka timestamp of the first record."""
     next_offset: int
@@ -102,6 +106,11 @@ class Block:
     def records(self) -> int:
         """Records behind this block."""
         return sum(part.receipt.records for part in self.decoded)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of their values."""
+        return sum(part.receipt.bytes for part in self.decoded)
 
     @property
     def oldest_received_ms(self) -> int:

@@ -178,7 +178,8 @@ class Ingest:
                 block.minutes.setdefault(community, set()).update(minutes)
         if block.dead_letters:
             await self.write_dead_letters(block)
-        self.progress.wrote(block.records / self.settings.ingest.max_rows, time.monotonic())
+        limits = self.settings.ingest
+        self.progress.wrote(max(block.records / limits.max_rows, block.bytes / limits.max_bytes), time.monotonic())
         if block.minutes:
             await self.publish_invalidations(block)
         await self.settle(block, stored)

@@ -152,11 +152,13 @@ def test_a_block_grows_while_the_one_before_it_waits_to_be_written(lab: Lab) -> 
     assert (1, False, 2) == lab.run(gathered())
 
 
-def test_a_backlog_ends_with_a_small_block_after_full_ones(lab: Lab) -> None:
+@pytest.mark.parametrize("limit", ["max_rows", "max_bytes"])
+def test_a_backlog_ends_with_a_small_block_after_full_ones(lab: Lab, limit: str) -> None:
     log, topic = Log(partitions=1), lab.topic("message")
     publish(lab, log, lab.world(), list(range(1, 13)))
     ingest = (worker := lab.worker(log)).ingest
-    ingest.settings = lab.settings.model_copy(update={"ingest": lab.settings.ingest.model_copy(update={"max_rows": 4})})
+    most = 4 if limit == "max_rows" else 4 * len(log.of(topic)[0].value or b"")
+    ingest.settings = lab.settings.model_copy(update={"ingest": lab.settings.ingest.model_copy(update={limit: most})})
 
     def after(records: int) -> str:
         lab.run(ingest.write(lab.run(ingest.decode(worker.fetch([topic], records)))))
