@@ -31,8 +31,9 @@ LARGE = {
     "optimize_and_compare_chain": 0,
 }
 _UTC = LocalTime()
-MAX_BUCKETS: Mapping[Grain, int] = {"minute": 100_000, "hour": 10_000, "day": 1_000}
-"""Buckets of one statement, by grain: what it takes in memory grows with the rows that they are made of."""
+MAX_BUCKETS: Mapping[Grain, int] = {"minute": 100_000, "hour": 30_000, "day": 10_000}
+"""Buckets of one statement, by grain: its memory grows with the rows that they are made of, but it costs as much as
+thousands of sparse ones."""
 
 
 class Warehouse(Protocol):
