@@ -1,5 +1,6 @@
 -- title: who spoke of each value in each month, and who acted on it: what {values} stands for in views
 -- speaks, acts: in the month. follows: acted between the first word of the month and 28 days later.
+-- As {db}.value_acts, from its table: that view lists communities, which is not needed here.
 (
     WITH
         signs AS

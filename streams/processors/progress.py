@@ -20,8 +20,8 @@ AGES = (("1m", 60_000), ("1h", 3_600_000), ("1d", 86_400_000), ("30d", 30 * 86_4
 """Bands of lateness: up to so many ms behind the watermark; older events count as `older`."""
 
 
-ENDED_S = 5.0
-"""How long ago a full block may have been written."""
+FULL_S = 5.0
+"""For how long a full block tells of a backlog, in seconds."""
 
 
 @dataclass(slots=True)
@@ -107,7 +107,7 @@ class Progress:
 
     def backlog(self, now: float) -> Literal["none", "read", "ended"]:
         """Whether a backlog is read, as full blocks tell, or has ended a moment ago, as a small one after them does."""
-        if now - self.full_at >= ENDED_S:
+        if now - self.full_at >= FULL_S:
             return "none"
         return "ended" if self.last_was_small else "read"
 

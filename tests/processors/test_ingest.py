@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pipeline import Crash, Faults, Lab, Log
 
-from streams.processors.progress import ENDED_S
+from streams.processors.progress import FULL_S
 
 pytestmark = pytest.mark.connected
 
@@ -166,4 +166,4 @@ def test_a_backlog_ends_with_a_small_block_after_full_ones(lab: Lab, limit: str)
 
     said = ["none", "none", "read", "ended", "read", "ended"]
     assert said == [after(records) for records in (3, 1, 4, 1, 2, 1)]
-    assert "none" == worker.progress.backlog(time.monotonic() + ENDED_S)
+    assert "none" == worker.progress.backlog(time.monotonic() + FULL_S)
