@@ -14,6 +14,7 @@ import clickhouse_connect
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, NotSupportedError, ProgrammingError
+from clickhouse_connect.driver.summary import QuerySummary
 from urllib3 import PoolManager
 
 from streams import statements
@@ -130,15 +131,19 @@ class Warehouse:
             )
         )
 
-    def command(self, sql: str, parameters: Parameters | None = None, settings: SettingValues | None = None) -> None:
-        """Run a statement that returns no rows: DDL, `INSERT ... SELECT`, ALTER."""
+    def command(self, sql: str, parameters: Parameters | None = None, settings: SettingValues | None = None) -> int:
+        """Run a statement that returns no rows: DDL, `INSERT ... SELECT`, ALTER.
+
+        Returns how many rows it wrote; 0 where that is not told, as with `parameters`.
+        """
         sql = self.render(sql)
-        # Not the library's `command`, which puts parameters into the URL however long they are.
-        self._call(
-            lambda client: client.raw_query(
-                sql, parameters=_bound(parameters), settings=_for_length(sql, {**_INSERT_SETTINGS, **(settings or {})})
-            )
-        )
+        asked = _for_length(sql, {**_INSERT_SETTINGS, **(settings or {})})
+        if parameters:
+            # Not the library's `command`, which puts parameters into the URL however long they are.
+            self._call(lambda client: client.raw_query(sql, parameters=_bound(parameters), settings=asked))
+            return 0
+        answer = self._call(lambda client: client.command(sql, settings=asked))
+        return answer.written_rows if isinstance(answer, QuerySummary) else 0
 
     def insert(self, table: str, rows: pa.Table, settings: SettingValues | None = None) -> None:
         """Insert an Arrow table by column name; columns it lacks get their defaults. Written when this returns."""

@@ -128,16 +128,16 @@ class BreakableWarehouse:
             lambda: self._warehouse.insert(table, half, settings),
         )
 
-    def command(self, sql: str, parameters: Any = None, settings: Any = None) -> None:
+    def command(self, sql: str, parameters: Any = None, settings: Any = None) -> int:
         into = re.search(r"INSERT INTO (?:\S+\.)?(\w+)", sql)
         what = "remove from" if "1 AS is_deleted" in sql else "recompute"
-        self._break(
+        return self._break(
             f"{what} {into.group(1) if into else sql[:40]}",
             lambda: self._warehouse.command(sql, parameters, settings),
             lambda: None,
         )
 
-    def _break(self, name: str, whole: Callable[[], None], half: Callable[[], None]) -> None:
+    def _break(self, name: str, whole: Callable[[], Any], half: Callable[[], None]) -> Any:
         kind = self._faults.next(name)
         if kind == "refused":
             raise WarehouseUnavailable(f"{name}: away")
@@ -146,9 +146,10 @@ class BreakableWarehouse:
         if kind == "half":
             half()
             raise Crash(name)
-        whole()
+        answer = whole()
         if kind == "reply lost":
             raise WarehouseUnavailable(f"{name}: done, and the answer is lost")
+        return answer
 
 
 class Worker:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -31,9 +31,12 @@ LARGE = {
     "optimize_and_compare_chain": 0,
 }
 _UTC = LocalTime()
-MAX_BUCKETS: Mapping[Grain, int] = {"minute": 100_000, "hour": 30_000, "day": 10_000}
-"""Buckets of one statement, by grain: its memory grows with the rows that they are made of, but it costs as much as
-thousands of sparse ones."""
+FIRST_BUCKETS: Mapping[Grain, int] = {"minute": 100_000, "hour": 10_000, "day": 1_000}
+"""Buckets of the first statement of a recompute, by grain. How many rows it wrote tells how many the next may hold."""
+MAX_BUCKETS = 100_000
+MAX_ROWS = 500_000
+"""Rows that a statement should write at most: its memory grows with them, but it costs as much as thousands of sparse
+buckets."""
 
 
 class Warehouse(Protocol):
@@ -41,8 +44,8 @@ class Warehouse(Protocol):
 
     def command(
         self, sql: str, parameters: dict[str, Any] | None = None, settings: dict[str, Any] | None = None
-    ) -> None:
-        """Run a statement."""
+    ) -> int:
+        """Run a statement; returns how many rows it wrote, 0 if that is not told."""
 
     def rows(
         self, sql: str, parameters: dict[str, Any] | None = None, settings: dict[str, Any] | None = None
@@ -58,6 +61,17 @@ def template(name: str) -> str:
     """Text of a file under `sql/rollups`, without its comment lines, and with `{facts}` spelled out."""
     text = uncommented((sql_root() / "rollups" / name).read_text(encoding="utf-8"))
     return text.replace("{facts}", corrected_facts())
+
+
+@dataclass(slots=True)
+class Size:
+    """How many buckets the next statement of a recompute may hold."""
+
+    buckets: int
+
+    def learn(self, buckets: int, rows: int) -> None:
+        """A statement wrote `rows` for `buckets`. At most four times as many are next: the others may be denser."""
+        self.buckets = min(MAX_BUCKETS, max(1, buckets * MAX_ROWS // max(rows, MAX_ROWS // 4)))
 
 
 class VersionClock:
@@ -89,15 +103,17 @@ def recompute(
     Keys that vanished are removed from the `replaced` ones: where facts only came, none can have. Safe to repeat.
     """
     started = time.monotonic()
-    count = 0
-    for part in chunks(dirty, MAX_BUCKETS[aggregate.grain]):
-        count += sum(len(starts) for starts in part.values())
+    count, size = 0, Size(FIRST_BUCKETS[aggregate.grain])
+    for part in chunks(dirty, size):
         if aggregate.local:
-            write_local_days(warehouse, aggregate, part, version, local.of(part))
+            rows = write_local_days(warehouse, aggregate, part, version, local.of(part))
         else:
             chosen = in_buckets(aggregate.grain, aggregate.time_column, part, aggregate.source_grain)
-            write_rows(warehouse, aggregate, chosen, part, version)
-    for part in chunks(replaced, MAX_BUCKETS[aggregate.grain]):
+            rows = write_rows(warehouse, aggregate, chosen, part, version)
+        buckets = sum(len(starts) for starts in part.values())
+        count += buckets
+        size.learn(buckets, rows)
+    for part in chunks(replaced, Size(FIRST_BUCKETS[aggregate.grain])):
         remove_vanished(warehouse, aggregate, in_buckets("minute", "start", part, aggregate.grain), version)
     metrics.RECOMPUTED_BUCKETS.labels(aggregate.name).inc(count)
     metrics.RECOMPUTE_SECONDS.labels(aggregate.name).observe(time.monotonic() - started)
@@ -111,10 +127,11 @@ def write_rows(
     communities: Iterable[str],
     version: int,
     way: Way | None = None,
-) -> None:
+) -> int:
     """Write what is computed from the source rows that `source_where` chooses: whole buckets, or they would shrink.
 
-    `communities` are those the rows may be of; none means any. `way` says how, where days are local.
+    `communities` are those the rows may be of; none means any. `way` says how, where days are local. Returns how many
+    rows were written.
     """
     columns = ", ".join((*aggregate.keys, *aggregate.measures))
     from_facts, bucket = (way.from_facts, way.day) if way else (False, "")
@@ -122,25 +139,30 @@ def write_rows(
     select = recompute_select(
         warehouse.render(sql), aggregate, source_where, communities, from_facts=from_facts, bucket=bucket
     )
-    warehouse.command(
+    return warehouse.command(
         f"INSERT INTO {table_of(warehouse, aggregate)} ({columns}, version) "
         f"SELECT {columns}, {version} FROM ({select})",
         settings=LARGE,
     )
 
 
-def write_local_days(warehouse: Warehouse, aggregate: Aggregate, days: Buckets, version: int, local: LocalTime) -> None:
-    """Write local days of the communities of `local`, each from the hours of UTC that it has a part in."""
+def write_local_days(warehouse: Warehouse, aggregate: Aggregate, days: Buckets, version: int, local: LocalTime) -> int:
+    """Write local days of the communities of `local`, each from the hours of UTC that it has a part in.
+
+    Returns how many rows were written.
+    """
     hours = local.hours_of(days)
     low = min(min(starts) for starts in hours.values())
     high = max(max(starts) for starts in hours.values()) + SECONDS["hour"]
+    rows = 0
     for way in ways(aggregate, local, low, high):
         # The key begins with hours of facts, and with days of hours.
         grain: Grain = "hour" if way.stored == "minute" else "day"
         size = SECONDS[grain]
         near = {community: sorted({at - at % size for at in starts}) for community, starts in hours.items()}
         where = f"{in_buckets(grain, way.column, near, way.stored)} AND {among(way.day, days)} AND {way.whose}"
-        write_rows(warehouse, aggregate, where, days, version, way)
+        rows += write_rows(warehouse, aggregate, where, days, version, way)
+    return rows
 
 
 class Way(NamedTuple):
@@ -185,24 +207,23 @@ def table_of(warehouse: Warehouse, aggregate: Aggregate) -> str:
     return warehouse.render(f"{{store}}.{aggregate.name}")
 
 
-def chunks(buckets: Buckets, size: int) -> Iterator[dict[str, list[int]]]:
+def chunks(buckets: Buckets, size: Size) -> Iterator[dict[str, list[int]]]:
     """The same buckets in parts of about `size`, cut by time: it leads the keys, so no part reads another's rows."""
     ordered = {
         community: np.sort(starts if isinstance(starts, np.ndarray) else np.fromiter(starts, np.int64))
         for community, starts in buckets.items()
     }
-    total = sum(len(starts) for starts in ordered.values())
-    if not total:
-        return
-    everything = np.sort(np.concatenate(list(ordered.values())))
-    # Each part begins at the first bucket of its first moment; many communities at one moment stay together.
-    cuts = [*np.unique(everything[::size]).tolist(), int(everything[-1]) + 1]
-    for low, high in pairwise(cuts):
+    everything = np.sort(np.concatenate([*ordered.values(), np.empty(0, np.int64)]))
+    begin = 0
+    while begin < len(everything):
+        # A part ends with the last bucket of its last moment: many communities at one moment stay together.
+        last = everything[min(begin + size.buckets, len(everything)) - 1]
         part = {
-            community: starts[slice(*np.searchsorted(starts, (low, high)))].tolist()
+            community: starts[slice(*np.searchsorted(starts, (everything[begin], last + 1)))].tolist()
             for community, starts in ordered.items()
         }
         yield {community: starts for community, starts in part.items() if starts}
+        begin = int(np.searchsorted(everything, last, "right"))
 
 
 def every_bucket(warehouse: Warehouse, aggregate: Aggregate, communities: Collection[str]) -> dict[str, set[int]]:

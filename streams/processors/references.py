@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from streams.aggregates import Buckets
 from streams.aggregates.aggregate import in_buckets
-from streams.processors.recompute import MAX_BUCKETS, chunks
+from streams.processors.recompute import MAX_BUCKETS, Size, chunks
 
 LARGE = {"max_query_size": 1 << 28}
 
@@ -38,9 +38,9 @@ def naming_minutes(warehouse: Warehouse, dirty: Buckets, replaced: Buckets) -> d
     minutes: dict[str, set[int]] = defaultdict(set)
     # Most communities wait for nothing, and reading what came costs more than asking who waits.
     waiting = {community for (community,) in warehouse.rows("SELECT DISTINCT community_id FROM {store}.awaited")}
-    for part in chunks({community: dirty[community] for community in waiting & dirty.keys()}, MAX_BUCKETS["minute"]):
+    for part in chunks({community: dirty[community] for community in waiting & dirty.keys()}, Size(MAX_BUCKETS)):
         _add(warehouse, minutes, "awaited", in_buckets("minute", "minute", part, "minute"))
-    for part in chunks(replaced, MAX_BUCKETS["minute"]):
+    for part in chunks(replaced, Size(MAX_BUCKETS)):
         _add(warehouse, minutes, "references", in_buckets("minute", "minute", part, "minute"))
     return minutes
 

@@ -34,8 +34,8 @@ class Storage(Protocol):
 
     def command(
         self, sql: str, parameters: dict[str, Any] | None = None, settings: dict[str, Any] | None = None
-    ) -> None:
-        """Run a statement."""
+    ) -> int:
+        """Run a statement; returns how many rows it wrote, 0 if that is not told."""
 
     def insert(self, table: str, rows: pa.Table, settings: Mapping[str, Any] | None = None) -> None:
         """Insert columns."""

@@ -100,8 +100,8 @@ def test_no_rows_are_no_rows(empty: Warehouse, moments: str) -> None:
 def test_a_statement_of_several_megabytes_is_run(empty: Warehouse) -> None:
     numbers = ",".join(str(number) for number in range(300_000))
     assert [(300_000, 299_999)] == empty.rows(f"SELECT length(a), a[-1] FROM (SELECT [{numbers}] AS a)")
-    empty.command("CREATE TABLE {store}.one (n UInt64) ENGINE = Memory")
-    empty.command(f"INSERT INTO {{store}}.one SELECT arrayJoin([{numbers}])")
+    assert empty.command("CREATE TABLE {store}.one (n UInt64) ENGINE = Memory") == 0
+    assert empty.command(f"INSERT INTO {{store}}.one SELECT arrayJoin([{numbers}])") == 300_000
     assert [(300_000,)] == empty.rows("SELECT count() FROM {store}.one")
 
 

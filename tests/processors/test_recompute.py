@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.aggregates import ALL, SECONDS, Aggregate
+from streams.aggregates.activity import HOUR
 from streams.processors.invalidations import MAX_MINUTES, Invalidation, decode, encode, of_minutes
-from streams.processors.recompute import VersionClock, chunks, coarser
+from streams.processors.recompute import Size, VersionClock, chunks, coarser, recompute
 from streams.processors.stages import Marks, Stage, starts_of
 
 BUCKETS = st.dictionaries(st.sampled_from("abcde"), st.sets(st.integers(0, 50).map(lambda n: n * 60)), max_size=5)
@@ -20,7 +24,7 @@ BUCKETS = st.dictionaries(st.sampled_from("abcde"), st.sets(st.integers(0, 50).m
 
 @given(BUCKETS, st.integers(1, 20))
 def test_chunks_hold_every_bucket_once_and_follow_each_other_in_time(buckets: dict[str, set[int]], size: int) -> None:
-    parts = list(chunks(buckets, size))
+    parts = list(chunks(buckets, Size(size)))
     held = sorted((name, start) for part in parts for name, starts in part.items() for start in starts)
     assert sorted((name, start) for name, starts in buckets.items() for start in starts) == held
     spans = [[start for starts in part.values() for start in starts] for part in parts]
@@ -42,6 +46,38 @@ def test_a_coarser_bucket_contains_its_moments(aggregate: Aggregate, moments: se
 @given(st.sets(st.integers(0, 2**32 - 1)), st.sampled_from(sorted(SECONDS.values())))
 def test_starts_of_buckets_are_each_named_once(moments: set[int], size: int) -> None:
     assert sorted({moment - moment % size for moment in moments}) == starts_of(list(moments), size).tolist()
+
+
+class Dense:
+    """A warehouse that has so many rows in a bucket, and notes of how many buckets each statement is."""
+
+    def __init__(self, rows_each: int) -> None:
+        self.rows_each = rows_each
+        self.sizes: list[int] = []
+
+    def render(self, sql: str) -> str:
+        return sql
+
+    def command(self, sql: str, settings: object) -> int:
+        [literal] = re.findall(r"JSONExtract\('(\[\[.*?\]\])', 'Array\(Tuple", sql)
+        self.sizes.append(sum(len(starts) for _, starts in json.loads(literal)))
+        return self.sizes[-1] * self.rows_each
+
+
+@pytest.mark.parametrize(
+    ("rows_each", "sizes"),
+    [
+        (1, [10_000, 40_000, 100_000, 50_000]),
+        (10, [10_000, 40_000, 50_000, 50_000, 50_000]),
+        (100, [10_000] + [5_000] * 38),
+        (0, [10_000, 40_000, 100_000, 50_000]),
+    ],
+)
+def test_a_statement_holds_as_many_buckets_as_the_one_before_found_rows_for(rows_each: int, sizes: list[int]) -> None:
+    warehouse: Any = Dense(rows_each)
+    hours = {"tea": range(0, 200_000 * 3600, 3600)}
+    assert sum(sizes) == recompute(warehouse, HOUR, hours, {}, version=1)
+    assert sizes == warehouse.sizes
 
 
 class Clock:

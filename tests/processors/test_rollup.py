@@ -116,7 +116,8 @@ def test_a_key_that_vanished_is_removed_and_may_come_back(tea: Community) -> Non
 
 def test_buckets_are_right_in_however_many_statements(tea: Community, monkeypatch: pytest.MonkeyPatch) -> None:
     lab = tea.lab
-    monkeypatch.setattr("streams.processors.recompute.MAX_BUCKETS", dict.fromkeys(GRAINS, 1))
+    monkeypatch.setattr("streams.processors.recompute.FIRST_BUCKETS", dict.fromkeys(GRAINS, 1))
+    monkeypatch.setattr("streams.processors.recompute.MAX_BUCKETS", 1)
     for minutes in (0, 0, 1, 90, 3 * 1440):
         tea.publish(occurred_at=(NOON - timedelta(minutes=minutes)).isoformat())
     lab.run(lab.worker(tea.log).drain())
@@ -231,16 +232,16 @@ class SlowTies:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._warehouse, name)
 
-    def command(self, sql: str, parameters: Any = None, settings: Any = None) -> None:
+    def command(self, sql: str, parameters: Any = None, settings: Any = None) -> int:
         into, _, select = sql.partition(" SELECT ")
         if ".tie_minute" not in into or self.has_read.is_set():
-            self._warehouse.command(sql, parameters, settings)
-            return
+            return int(self._warehouse.command(sql, parameters, settings))
         self._warehouse.command(f"CREATE TABLE {{store}}.slow ENGINE = Memory AS SELECT {select}", settings=settings)
         self.has_read.set()
         assert self.may_write.wait(60)
-        self._warehouse.command(f"{into} SELECT * FROM {{store}}.slow")
+        rows = self._warehouse.command(f"{into} SELECT * FROM {{store}}.slow")
         self._warehouse.command("DROP TABLE {store}.slow")
+        return int(rows)
 
 
 def test_what_is_named_may_come_while_the_ties_that_name_it_are_being_written(tea: Community) -> None:
