@@ -70,8 +70,8 @@ WITH
             multiIf(
                 cadence = 'day', all_days,
                 cadence = 'week', weekdays,
-                cadence = 'month', 12 * (toYear(until) - toYear(since)) + toMonth(until) - toMonth(since)
-                    + (toDayOfMonth(until) > slot) - (toDayOfMonth(since) > slot),
+                cadence = 'month',
+                dateDiff('month', since, until) + (toDayOfMonth(until) > slot) - (toDayOfMonth(since) > slot),
                 arrayCount(i -> intDiv(toDayOfMonth(first_weekday + 7 * i) + 6, 7) = intDiv(slot, 10), range(toUInt32(weekdays)))
             ) AS dates
         FROM profiles
