@@ -98,11 +98,11 @@ class Watched:
         with self.ledger.step("look up known ids" if "event_keys" in sql else "read columns"):
             return self.inner.arrow(sql, parameters, settings)
 
-    def command(self, sql: str, parameters: Any = None, settings: Any = None) -> None:
+    def command(self, sql: str, parameters: Any = None, settings: Any = None) -> int:
         """Run a statement."""
         what = "remove vanished keys" if "1 AS is_deleted" in sql else "recompute"
         with self.ledger.step(f"{what}: {self.label}"):
-            self.inner.command(sql, parameters, settings)
+            return int(self.inner.command(sql, parameters, settings))
 
 
 def blocks(settings: Settings, events: Iterator[Encoded], rows: int) -> Iterator[list[Batch]]:

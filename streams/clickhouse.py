@@ -63,8 +63,9 @@ TRANSIENT = {
     999: "KEEPER_EXCEPTION",
 }
 
-# Batches arrive whole; buffering them in the server would acknowledge rows that are not written yet.
-_INSERT_SETTINGS: SettingValues = {"async_insert": 0}
+# Batches arrive whole; buffering them in the server would acknowledge rows that are not written yet. A server that does
+# not wait says 200 as soon as there is progress, and an error after that is no longer told by the status.
+_WRITE_SETTINGS: SettingValues = {"async_insert": 0, "wait_end_of_query": 1}
 
 # A longer statement needs the server told so; it costs nothing when the statement is short.
 _DEFAULT_MAX_QUERY_SIZE = 262_144
@@ -137,7 +138,7 @@ class Warehouse:
         Returns how many rows it wrote; 0 where that is not told, as with `parameters`.
         """
         sql = self.render(sql)
-        asked = _for_length(sql, {**_INSERT_SETTINGS, **(settings or {})})
+        asked = _for_length(sql, {**_WRITE_SETTINGS, **(settings or {})})
         if parameters:
             # Not the library's `command`, which puts parameters into the URL however long they are.
             self._call(lambda client: client.raw_query(sql, parameters=_bound(parameters), settings=asked))
@@ -150,7 +151,7 @@ class Warehouse:
         if rows.num_rows == 0:
             return
         table = self.render(table)
-        self._call(lambda client: client.insert_arrow(table, rows, settings={**_INSERT_SETTINGS, **(settings or {})}))
+        self._call(lambda client: client.insert_arrow(table, rows, settings={**_WRITE_SETTINGS, **(settings or {})}))
 
     def script(self, sql_text: str) -> None:
         """Run several statements separated by `;`, in order, until one fails."""

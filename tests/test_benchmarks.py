@@ -1,4 +1,4 @@
-"""The benchmark asks every view that analysts have, and what it asks can be answered."""
+"""Benchmarks ask every view that analysts have, and what they ask can be answered; they tell the cost of every step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import re
 import pytest
 from pipeline import Lab
 
+from benchmarks.steps import growth
 from benchmarks.views import PANELS, WHOLE, questions, view_of
+from streams.aggregates import ALL
 from streams.catalog.comments import views
 
 
@@ -23,3 +25,9 @@ def test_every_panel_can_be_answered(lab: Lab) -> None:
     assert len(PANELS) + len(WHOLE) == len(asked)
     for _, _, sql in asked:
         lab.warehouse.rows(sql)
+
+
+@pytest.mark.connected
+def test_the_cost_of_a_new_event_is_told_step_by_step() -> None:
+    table = growth(2_000, fresh=1_000, rows=500)
+    assert [] == [each.name for each in ALL if f"| recompute: {each.name} |" not in table]
