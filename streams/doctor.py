@@ -114,7 +114,8 @@ def broker(settings: Settings) -> Iterator[Check]:
     if shut:
         yield Check("broker", "fail", f"{where}: {shut}", _start(where, "kafka.bootstrap"))
         return
-    from streams.kafka import BrokerError, admin, partitions_of
+    from streams.kafka import admin, partitions_of
+    from streams.kafka_connection import BrokerError
     from streams.topics import ALL
     from streams.topics.internal import INTERNAL
 
@@ -211,7 +212,8 @@ def _progress(client: Warehouse, settings: Settings) -> Iterator[Check]:
 
 def _waiting(settings: Settings) -> int:
     """Records the workers have still to read; 0 when the broker cannot say, which is a finding of its own."""
-    from streams.kafka import BrokerError, lag
+    from streams.kafka import lag
+    from streams.kafka_connection import BrokerError
     from streams.processors.settled import group_id
     from streams.topics import ALL
     from streams.topics.internal import INVALIDATIONS

@@ -10,7 +10,8 @@ from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import UnsupportedVersionError
 
-from streams.kafka import LARGEST_RECORD, BrokerError, admin
+from streams.kafka import LARGEST_RECORD, admin
+from streams.kafka_connection import BrokerError
 from streams.topics import ALL, INTERNAL, Family, Internal
 from streams.topics.internal import DEAD_LETTERS
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 
-from streams.kafka import BrokerUnavailable, ClientError, TopicMissing, producer, topic_names
+from streams.kafka import ClientError, producer, topic_names
+from streams.kafka_connection import BrokerUnavailable, TopicMissing
 from streams.topics import Event, Rejected, by_name, parse
 from streams.topics.cloudevents import binary_headers
 from streams.topics.decode import Decoder

@@ -20,7 +20,7 @@ import pytest
 from streams.cli import hoisted, main
 from streams.commands.problems import Problem, Refused, explained
 from streams.config import ConfigError
-from streams.kafka import TopicMissing
+from streams.kafka_connection import TopicMissing
 from streams.topics import Rejected
 
 

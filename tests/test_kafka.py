@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from streams.kafka import BrokerMisconfigured, BrokerUnavailable, client_config, topic_names
+from streams.kafka import topic_names
+from streams.kafka_connection import BrokerMisconfigured, BrokerUnavailable, client_config
 from streams.kafka_topics import wanted_topics
 from streams.settings import KafkaSettings
 from streams.topics import ALL, INTERNAL
@@ -113,7 +114,8 @@ def test_an_address_without_a_port_is_our_mistake() -> None:
 
 SILENT = """
 import threading, time
-from streams.kafka import BrokerUnavailable, {kind}
+from streams.kafka import {kind}
+from streams.kafka_connection import BrokerUnavailable
 from streams.settings import KafkaSettings
 kafka = KafkaSettings(bootstrap="127.0.0.1:{port}")
 started = time.monotonic()

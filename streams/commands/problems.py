@@ -146,7 +146,7 @@ KNOWN: dict[str, Callable[[BaseException], Problem]] = {
     "streams.config.ConfigError": _spoken,
     "streams.communities.file.SettingsFault": _spoken,
     "streams.embedded.stack.StackError": _spoken,
-    "streams.kafka.BrokerError": _spoken,
+    "streams.kafka_connection.BrokerError": _spoken,
     "streams.migrations.MigrationError": _migrations,
     "streams.embedded.directory.DirectoryInUse": _in_use,
     "streams.embedded.child.ChildFailed": _child_failed,

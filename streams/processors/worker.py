@@ -23,7 +23,7 @@ from streams import metrics
 from streams.clickhouse import Warehouse
 from streams.communities.watch import Watch
 from streams.health import HealthServer
-from streams.kafka import client_config
+from streams.kafka_connection import client_config
 from streams.processors.block import Batch
 from streams.processors.consumer import BatchSchema, BatchTransport
 from streams.processors.ingest import Ingest, Message

@@ -15,7 +15,8 @@ import typer
 from typer.testing import CliRunner
 
 from streams.commands.publish import publish
-from streams.kafka import TopicMissing, admin, is_embedded, read_to_end
+from streams.kafka import admin, is_embedded, read_to_end
+from streams.kafka_connection import TopicMissing
 from streams.kafka_topics import apply_topics
 from streams.publisher import DeliveryFailed, Publisher, RawProducer
 from streams.settings import KafkaSettings

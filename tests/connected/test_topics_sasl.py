@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import select
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from pydantic import SecretStr
 
-from streams.kafka import BrokerRefused, read_to_end
+from streams.kafka import read_to_end
+from streams.kafka_connection import BrokerRefused
 from streams.kafka_topics import apply_topics
 from streams.publisher import Publisher
 from streams.settings import KafkaSettings
@@ -60,3 +67,55 @@ def test_a_wrong_password_is_said_and_not_shown(kafka: KafkaSettings) -> None:
     assert "refused us" in refused.value.what
     assert "kafka.sasl_" in refused.value.next
     assert "guessed-by-me" not in f"{refused.value} {refused.value.__cause__!r}"
+
+
+@contextmanager
+def relay_that_ends_with_its_last_word(address: str) -> Iterator[str]:
+    """Address of a relay: what the broker says just before it closes arrives in one packet with the close."""
+    host, _, port = address.rpartition(":")
+    stopped = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def serve(client: socket.socket) -> None:
+        with client, socket.create_connection((host, int(port))) as broker:
+            while not stopped.is_set():
+                readable, _, _ = select.select([client, broker], [], [], 0.1)
+                if client in readable:
+                    asked = client.recv(65536)
+                    if not asked:
+                        return
+                    broker.sendall(asked)
+                if broker in readable:
+                    said = broker.recv(65536)
+                    if not said:
+                        return
+                    # Where the broker goes on to close, the close follows at once.
+                    closes = select.select([broker], [], [], 0.1)[0] and not broker.recv(1, socket.MSG_PEEK)
+                    client.sendall(said, socket.MSG_MORE if closes else 0)
+
+    def accept(listener: socket.socket) -> None:
+        while not stopped.is_set():
+            if select.select([listener], [], [], 0.1)[0]:
+                threads.append(threading.Thread(target=serve, args=[listener.accept()[0]]))
+                threads[-1].start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        acceptor = threading.Thread(target=accept, args=[listener])
+        acceptor.start()
+        try:
+            yield f"127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            stopped.set()
+            for each in (acceptor, *threads):
+                each.join()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can be told to hold a packet back for its successor")
+def test_a_refusal_is_heard_when_the_broker_closes_with_it(kafka: KafkaSettings) -> None:
+    with relay_that_ends_with_its_last_word(kafka.bootstrap) as address:
+        wrong = kafka.model_copy(update={"bootstrap": address, "sasl_password": SecretStr("guessed-by-me")})
+
+        with pytest.raises(BrokerRefused) as refused:
+            apply_topics(wrong)
+
+    assert "invalid credentials" in refused.value.why
