@@ -71,8 +71,11 @@ def run_compare(options: argparse.Namespace) -> None:
 
 
 def run_flat(options: argparse.Namespace) -> None:
-    """The whole path over ever more events."""
-    measured = [on_fresh_broker(path.measure, events, options.partitions) for events in options.sizes]
+    """The whole path over few events and over many in turn, several rounds."""
+    measured = []
+    for turn in range(options.rounds):
+        print(f"round {turn + 1} of {options.rounds}", flush=True)
+        measured += [on_fresh_broker(path.measure, events, options.partitions) for events in options.sizes]
     report.publish("flat", report.flatness(measured), options.command_line, options.write)
 
 
@@ -159,8 +162,9 @@ def arguments() -> argparse.ArgumentParser:
             parsed.add_argument(
                 "--aggregates", choices=("views", "recompute"), default="views", help="how it keeps them"
             )
-        if name in ("compare", "all"):
+        if name in ("compare", "flat", "all"):
             parsed.add_argument("--rounds", type=int, default=3, help="how often everything is measured in turn")
+        if name in ("compare", "all"):
             parsed.add_argument("--stock-events", type=int, default=200_000, help="events for the stock agent")
         if name in ("flat", "all"):
             parsed.add_argument(

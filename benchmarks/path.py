@@ -15,6 +15,8 @@ from streams.processors.settled import wait_until_settled
 from streams.settings import Settings
 
 POLL_S = 0.1
+STORED_POLL_S = 0.5
+"""Counting what is stored takes ten milliseconds of the warehouse."""
 LAST = tuple(aggregate.name for aggregate in ACTIVITY if aggregate.grain == "day")
 """The aggregates that are complete last: days are made of hours, hours of minutes."""
 CORRECTIONS = ("linked_accounts", "member_standing", "hidden_events")
@@ -58,8 +60,8 @@ class Completeness:
         if sorted(rows) == self.seen:
             return False
         self.seen = sorted(rows)
-        held = {total(self.warehouse, table) for table in LAST}
-        return len(held) == 1 and held == {expected(self.warehouse)}
+        counted = expected(self.warehouse)
+        return all(total(self.warehouse, table) == counted for table in LAST)
 
 
 def wait_for(done: Callable[[], bool], timeout_s: float, what: str, poll_s: float = POLL_S) -> None:
@@ -93,7 +95,7 @@ def measure(
 
                 wait_for(lambda: running(stored(warehouse) > 0), 60.0, "nothing is stored")
                 first = time.monotonic() - started
-                wait_for(lambda: running(stored(warehouse) >= events), timeout_s, "facts are missing")
+                wait_for(lambda: running(stored(warehouse) >= events), timeout_s, "facts are missing", STORED_POLL_S)
                 ingested = time.monotonic() - started
                 complete = Completeness(warehouse)
                 wait_for(lambda: running(complete.reached()), timeout_s, f"{' and '.join(LAST)} are not complete")

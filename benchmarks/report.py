@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -97,23 +97,33 @@ def comparison(measured: Sequence[Result]) -> str:
 
 
 def flatness(measured: Sequence[Result]) -> str:
-    """The longer run relative to the shorter, then both."""
-    short, long = measured[0], measured[-1]
-    one, other = (each.settled_s / each.events * 1e6 for each in (short, long))
+    """Runs of the fewest events and of the most, measured in turn: medians and their ratio, then every run."""
+    fewest, most = (pick(each.events for each in measured) for pick in (min, max))
+    short, long = ([each for each in measured if each.events == events] for events in (fewest, most))
+
+    def row(what: str, shown: str, value: Callable[[Result], float]) -> tuple[str, ...]:
+        one, other = (median(map(value, runs)) for runs in (short, long))
+        rounds = ", ".join(f"{value(other) / value(one):.2f}" for one, other in zip(short, long, strict=True))
+        return what, shown.format(one), shown.format(other), f"{other / one:.2f}", rounds
+
     rows = [
-        ("events/s, until all activity is complete", f"{short.rate:,.0f}", f"{long.rate:,.0f}", long.rate / short.rate),
-        ("time until everything is, ties and signs too", f"{one:.1f} us/event", f"{other:.1f} us/event", other / one),
+        row("events/s, until all activity is complete", "{:,.0f}", lambda each: each.rate),
+        row(
+            "time until everything is, ties and signs too",
+            "{:.1f} us/event",
+            lambda each: each.settled_s / each.events * 1e6,
+        ),
     ]
-    for what, unit, of in (
-        ("CPU until all activity is complete", "us/event", lambda each: each.cpu_us),
-        ("CPU until everything is, ties and signs too", "us/event", lambda each: each.settled_cpu_us),
-        ("peak memory", "MiB", lambda each: each.settled_peak_mib),
+    for what, shown, of in (
+        ("CPU until all activity is complete", "{:.1f} us/event", lambda each: each.cpu_us),
+        ("CPU until everything is, ties and signs too", "{:.1f} us/event", lambda each: each.settled_cpu_us),
+        ("peak memory", "{:,.0f} MiB", lambda each: each.settled_peak_mib),
     ):
-        for name in short.cpu_us:
-            one, other = of(short)[name], of(long)[name]
-            rows.append((f"{what}, {name}", f"{one:,.1f} {unit}", f"{other:,.1f} {unit}", other / one))
-    head = ("", f"{short.events:,} events", f"{long.events:,} events", "ratio")
-    return f"{table(head, [(*row[:3], f'{row[3]:.2f}') for row in rows])}\n\n{results(measured)}"
+        rows += [
+            row(f"{what}, {name}", shown, lambda each, of=of, name=name: of(each)[name]) for name in short[0].cpu_us
+        ]
+    head = ("Medians", f"{fewest:,} events", f"{most:,} events", "ratio", "by round")
+    return f"{table(head, rows)}\n\nEvery run, in turn:\n\n{results(measured)}"
 
 
 def freshness(found: Freshness) -> str:

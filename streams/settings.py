@@ -78,7 +78,8 @@ class IngestSettings(Section):
     known_ids_mib: int = Field(
         64,
         ge=1,
-        description="memory that tells new event ids from known ones, 2 bytes each; less asks the warehouse more",
+        description="memory that tells new event ids from known ones: enough for 2 to 4 bytes an id; with less the "
+        "warehouse is asked more often",
     )
     fetch_bytes: int = Field(2 << 20, ge=1 << 16, description="bytes of one partition in one fetch at the most")
     max_record_bytes: int = Field(1 << 20, ge=1024, description="a larger record is a dead letter")
@@ -119,7 +120,11 @@ class RollupSettings(Section):
     )
     deferred_duty: float = Field(0.1, gt=0, le=1, description="the same for ties and signs")
     backlog_duty: float = Field(
-        0.4, gt=0, le=1, description="of each share, while a backlog is read: fewer recomputations of more buckets"
+        0.4,
+        gt=0,
+        le=1,
+        description="of each share, while a backlog is read, and waits that may be longer by as much: fewer "
+        "recomputations of more buckets",
     )
 
 

@@ -7,6 +7,8 @@ import re
 import pytest
 from pipeline import Lab
 
+from benchmarks import report
+from benchmarks.bench import Result
 from benchmarks.steps import growth
 from benchmarks.views import PANELS, WHOLE, questions, view_of
 from streams.aggregates import ALL
@@ -31,3 +33,17 @@ def test_every_panel_can_be_answered(lab: Lab) -> None:
 def test_the_cost_of_a_new_event_is_told_step_by_step() -> None:
     table = growth(2_000, fresh=1_000, rows=500)
     assert [] == [each.name for each in ALL if f"| recompute: {each.name} |" not in table]
+
+
+def test_few_and_many_events_are_compared_by_their_medians_and_round_by_round() -> None:
+    def run(events: int, seconds: float, mib: float) -> Result:
+        of = {"worker": 2.0}
+        return Result("ours", events, seconds, of, {"worker": mib}, {}, seconds + 1, of, {"worker": mib})
+
+    few = [run(100, 1, 10), run(100, 2, 10), run(100, 1, 10)]
+    many = [run(500, 5, 20), run(500, 8, 30), run(500, 4, 30)]
+    text = report.flatness([each for pair in zip(few, many, strict=True) for each in pair])
+
+    assert "| Medians | 100 events | 500 events | ratio | by round |" in text
+    assert "| events/s, until all activity is complete | 100 | 100 | 1.00 | 1.00, 1.25, 1.25 |" in text
+    assert "| peak memory, worker | 10 MiB | 30 MiB | 3.00 | 2.00, 3.00, 3.00 |" in text

@@ -1,7 +1,7 @@
 """Which event ids may have been stored before: a Bloom filter of `event_keys`, kept up to date by its new parts.
 
-It never overlooks an id that was stored before the call, whoever stored it; of those that were not, it takes some one
-in a hundred for stored. So the table itself need only be asked about duplicates, however large it grows.
+It never overlooks an id that was stored before the call, whoever stored it; of those that were not, it takes a few for
+stored: one in 2,000 at 32 bits an id, one in 200 at 16. So the table itself is asked about duplicates and little else.
 """
 
 from __future__ import annotations
@@ -16,13 +16,6 @@ from streams.processors.facts import UInt64s
 
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
-BYTES_A_KEY = 2
-"""16 bits for each key, five of them set, all in one word: about 1 in 200 unknown keys is taken for a known one.
-
-Blocked Bloom filters: Putze, Sanders, Singler, "Cache-, Hash- and Space-Efficient Bloom Filters", 2007.
-"""
-SMALLEST = 1 << 22
-"""Keys that a filter has room for at least."""
 SLICE_ROWS = 1 << 19
 """Keys read at once: what adding them takes is some fifty bytes each, for the moment."""
 
@@ -52,10 +45,13 @@ class Part(NamedTuple):
 
 
 class BloomFilter:
-    """A set of 64-bit hashes that may hold more than was added; for about `capacity`, in at most `max_bytes`."""
+    """A set of 64-bit hashes that may hold more than was added. Five bits of one word are set for each.
 
-    def __init__(self, capacity: int, max_bytes: int) -> None:
-        self.words = np.zeros(max(1, min(capacity * BYTES_A_KEY, max_bytes) // 8), np.uint64)
+    Blocked Bloom filters: Putze, Sanders, Singler, "Cache-, Hash- and Space-Efficient Bloom Filters", 2007.
+    """
+
+    def __init__(self, size_bytes: int) -> None:
+        self.words = np.zeros(max(1, size_bytes // 8), np.uint64)
 
     def _places(self, keys: UInt64s) -> tuple[UInt64s, UInt64s]:
         """The word of each key, chosen by its upper half, and the bits in it, by its lower half."""
@@ -80,15 +76,14 @@ class BloomFilter:
 class KnownKeys:
     """The filter of one worker. Not for several threads at once."""
 
-    def __init__(self, max_bytes: int) -> None:
-        self.max_bytes = max_bytes
+    def __init__(self, size_bytes: int) -> None:
+        self.size_bytes = size_bytes
         self.forget()
 
     def forget(self) -> None:
         """Begin anew: the next `refresh` reads everything that is stored."""
         self.read: dict[str, list[tuple[int, int]]] = {}
-        self.capacity = self.count = 0
-        self.filter = BloomFilter(0, 0)
+        self.filter = BloomFilter(self.size_bytes)
 
     def refresh(self, warehouse: Tables, block_id: int) -> None:
         """Take in what was stored since the last call, by whomever, but for the block `block_id`.
@@ -97,11 +92,6 @@ class KnownKeys:
         """
         parts = active_parts(warehouse)
         while unread := self.unread(parts):
-            if self.count + sum(part.rows for part in unread) > self.capacity:
-                self.forget()
-                self.capacity = max(SMALLEST, 2 * sum(part.rows for part in parts))
-                self.filter = BloomFilter(self.capacity, self.max_bytes)
-                unread = parts
             for keys in stored_keys(warehouse, unread, block_id):
                 self.add(keys)
             parts = active_parts(warehouse)
@@ -123,7 +113,6 @@ class KnownKeys:
     def add(self, keys: UInt64s) -> None:
         """Take in keys that this worker has stored."""
         self.filter.add(keys)
-        self.count += len(keys)
 
     def may_hold(self, keys: UInt64s) -> Bools:
         """Whether each may have been stored before the last `refresh`."""

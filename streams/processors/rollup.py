@@ -118,24 +118,22 @@ class Rollup:
         follows as soon as those before it are done.
         """
         stage = self.stages[index]
-        dirty_at = [] if stage.since is None else [(stage.since + stage.interval_s, stage.since)]
+        dirty_at = [] if stage.since is None else [(self.coalesced(stage.since, stage.interval_s), stage.since)]
         if stage.corrections:
             since = stage.corrections_since
-            dirty_at.append((since + self.settings.corrections_s, since))
+            dirty_at.append((self.coalesced(since, self.settings.corrections_s), since))
         if not dirty_at:
             return None
         due, since = min(dirty_at)
-        at = max(due, self.rest_until(stage))
+        backlog = self.progress.backlog(time.monotonic()) == "read"
+        at = max(due, stage.rested_at(self.settings.backlog_duty if backlog else 1.0))
         if any(before.since is not None or before.busy for before in self.stages[:index]):
             return at
         return min(at, max(since, self.quiet_at()))
 
-    def rest_until(self, stage: Stage) -> float:
-        """When a stage has rested for its last run."""
-        duty = stage.duty
-        if self.progress.backlog(time.monotonic()) == "read":
-            duty *= self.settings.backlog_duty
-        return stage.rests_from + stage.took * (1 - duty) / duty
+    def coalesced(self, since: float, interval_s: float) -> float:
+        """Until when what is dirty since a moment waits for more: from the last full block on, but not for ever."""
+        return min(max(since, self.progress.full_at) + interval_s, since + interval_s / self.settings.backlog_duty)
 
     def quiet_at(self) -> float:
         """When nothing more is expected, unless something comes before."""
@@ -145,7 +143,7 @@ class Rollup:
     def may_hold_corrections(self, index: int, now: float) -> bool:
         """Whether corrections may wait for more: their facts are all over the history, which is then read once."""
         stage = self.stages[index]
-        due_at = min(stage.corrections_since + self.settings.corrections_s, self.quiet_at())
+        due_at = min(self.coalesced(stage.corrections_since, self.settings.corrections_s), self.quiet_at())
         return bool(stage.corrections) and now < due_at
 
     async def flush(self, index: int, hold_corrections: bool = False) -> None:

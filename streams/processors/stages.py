@@ -87,6 +87,11 @@ class Stage:
             self.corrections_since = now
         self.corrections[community].update(event_ids)
 
+    def rested_at(self, part: float) -> float:
+        """When it has rested for its last run, monotonic clock, if it takes a part of its share of the time."""
+        duty = self.duty * part
+        return self.rests_from + self.took * (1 - duty) / duty
+
     def take(self, hold_corrections: bool = False) -> Stage:
         """Everything that is dirty now; what comes later is for the next run.
 

@@ -313,6 +313,19 @@ def test_a_stage_rests_longer_while_a_backlog_is_read_and_not_after_its_end(tea:
     assert now + LAST_S == rollup.due_at(0)
 
 
+def test_what_is_dirty_waits_for_more_from_the_last_full_block_on_and_not_for_ever(tea: Community) -> None:
+    rollup, now = tea.lab.worker(tea.log).rollup, 1000.0
+    minute, deferred, wait_s = rollup.stages[0], rollup.stages[-1], rollup.settings.deferred_s
+    minute.add({"tea": [0]}, {}, [], now)
+    deferred.add({"tea": [0]}, {}, [], now)
+    rollup.progress.wrote(0.9, now + 0.5 * wait_s)
+    assert now + wait_s == rollup.due_at(3)
+    rollup.progress.wrote(1, now + wait_s)
+    assert now + 2 * wait_s == rollup.due_at(3)
+    rollup.progress.wrote(1, now + 3 * wait_s)
+    assert now + wait_s / rollup.settings.backlog_duty == rollup.due_at(3)
+
+
 def test_corrections_may_wait_for_more_and_nothing_is_acknowledged_before_them(tea: Community) -> None:
     lab, worker = tea.lab, tea.lab.worker(tea.log)
 
@@ -351,5 +364,9 @@ def test_corrections_wait_while_more_is_coming_and_not_for_long(tea: Community) 
     minute.correct("tea", ["b"], now + 1)
     assert now + wait_s == rollup.due_at(0)
     assert not rollup.may_hold_corrections(0, now + wait_s)
+    rollup.progress.wrote(1, now + wait_s)
+    rollup.last_offer = now + 10 * wait_s
+    assert now + 2 * wait_s == rollup.due_at(0)
+    assert rollup.may_hold_corrections(0, now + 2 * wait_s - 0.01)
     assert {"tea": {"a", "b"}} == minute.take().corrections
     assert rollup.due_at(0) is None
