@@ -123,8 +123,7 @@ class RollupSettings(Section):
         0.4,
         gt=0,
         le=1,
-        description="of each share, while a backlog is read, and waits that may be longer by as much: fewer "
-        "recomputations of more buckets",
+        description="of each share, while a backlog is read: fewer recomputations of more buckets",
     )
 
 

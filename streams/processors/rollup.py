@@ -118,10 +118,10 @@ class Rollup:
         follows as soon as those before it are done.
         """
         stage = self.stages[index]
-        dirty_at = [] if stage.since is None else [(self.coalesced(stage.since, stage.interval_s), stage.since)]
+        dirty_at = [] if stage.since is None else [(self.coalesced(stage, stage.since, stage.interval_s), stage.since)]
         if stage.corrections:
             since = stage.corrections_since
-            dirty_at.append((self.coalesced(since, self.settings.corrections_s), since))
+            dirty_at.append((self.coalesced(stage, since, self.settings.corrections_s), since))
         if not dirty_at:
             return None
         due, since = min(dirty_at)
@@ -131,9 +131,12 @@ class Rollup:
             return at
         return min(at, max(since, self.quiet_at()))
 
-    def coalesced(self, since: float, interval_s: float) -> float:
-        """Until when what is dirty since a moment waits for more: from the last full block on, but not for ever."""
-        return min(max(since, self.progress.full_at) + interval_s, since + interval_s / self.settings.backlog_duty)
+    def coalesced(self, stage: Stage, since: float, interval_s: float) -> float:
+        """Until when what is dirty since a moment waits for more: from the last full block on, but not for ever.
+
+        What may take a tenth of the time waits ten times as long at the most.
+        """
+        return min(max(since, self.progress.full_at) + interval_s, since + interval_s / stage.duty)
 
     def quiet_at(self) -> float:
         """When nothing more is expected, unless something comes before."""
@@ -143,7 +146,7 @@ class Rollup:
     def may_hold_corrections(self, index: int, now: float) -> bool:
         """Whether corrections may wait for more: their facts are all over the history, which is then read once."""
         stage = self.stages[index]
-        due_at = min(self.coalesced(stage.corrections_since, self.settings.corrections_s), self.quiet_at())
+        due_at = min(self.coalesced(stage, stage.corrections_since, self.settings.corrections_s), self.quiet_at())
         return bool(stage.corrections) and now < due_at
 
     async def flush(self, index: int, hold_corrections: bool = False) -> None:
