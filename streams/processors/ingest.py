@@ -179,10 +179,16 @@ class Ingest:
         if block.dead_letters:
             await self.write_dead_letters(block)
         limits = self.settings.ingest
-        self.progress.wrote(max(block.records / limits.max_rows, block.bytes / limits.max_bytes), time.monotonic())
+        share = max(block.records / limits.max_rows, block.bytes / limits.max_bytes)
+        self.progress.wrote(share, self.left() / limits.max_rows, time.monotonic())
         if block.minutes:
             await self.publish_invalidations(block)
         await self.settle(block, stored)
+
+    def left(self) -> int:
+        """Records that were published and are not yet acknowledged, as far as is known."""
+        positions = self.progress.positions.items()
+        return sum(position.lag for (topic, _), position in positions if topic in self.decoder.families)
 
     async def write_dead_letters(self, block: Block) -> None:
         """To the table first, which is idempotent, then to the topic."""

@@ -99,14 +99,14 @@ class Progress:
             position.end_offset = max(end_offset, position.next_offset)
             self._changed.add(partition)
 
-    def wrote(self, share: float, now: float) -> None:
-        """A block was written, which held this share of what a full one does."""
-        self.last_was_small = share < 0.5
+    def wrote(self, share: float, left: float, now: float) -> None:
+        """A block was written, which held this share of what a full one does; so much was left, itself included."""
+        self.last_was_small = max(share, left) < 0.5
         if share >= 1:
             self.full_at = now
 
     def backlog(self, now: float) -> Literal["none", "read", "ended"]:
-        """Whether a backlog is read, as full blocks tell, or has ended a moment ago, as a small one after them does."""
+        """Whether a backlog is read, as full blocks tell, or has ended a moment ago: a small one, and no more left."""
         if now - self.full_at >= FULL_S:
             return "none"
         return "ended" if self.last_was_small else "read"

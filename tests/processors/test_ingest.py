@@ -167,3 +167,13 @@ def test_a_backlog_ends_with_a_small_block_after_full_ones(lab: Lab, limit: str)
     said = ["none", "none", "read", "ended", "read", "ended"]
     assert said == [after(records) for records in (3, 1, 4, 1, 2, 1)]
     assert "none" == worker.progress.backlog(time.monotonic() + FULL_S)
+
+
+def test_a_small_block_ends_no_backlog_while_much_is_left(lab: Lab) -> None:
+    log, topic = Log(partitions=1), lab.topic("message")
+    publish(lab, log, lab.world(), [1])
+    progress, ingest = (worker := lab.worker(log)).progress, worker.ingest
+    progress.wrote(1, 0, time.monotonic())
+    progress.ended((topic, 0), ingest.settings.ingest.max_rows, time.monotonic())
+    lab.run(ingest.write(lab.run(ingest.decode(worker.fetch([topic], 1)))))
+    assert "read" == progress.backlog(time.monotonic())

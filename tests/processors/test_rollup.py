@@ -305,9 +305,9 @@ def test_a_stage_rests_longer_while_a_backlog_is_read_and_not_after_its_end(tea:
     rollup.last_offer = now + 1000
     minute.add({"tea": [0]}, {}, [], now)
     assert now + 200 == pytest.approx(rollup.due_at(0))
-    worker.progress.wrote(1, time.monotonic())
+    worker.progress.wrote(1, 0, time.monotonic())
     assert now + 200 * (1 - 0.2) / 0.2 == pytest.approx(rollup.due_at(0))
-    worker.progress.wrote(0.1, time.monotonic())
+    worker.progress.wrote(0.1, 0, time.monotonic())
     assert now + 200 == pytest.approx(rollup.due_at(0))
     rollup.last_offer = now
     assert now + LAST_S == rollup.due_at(0)
@@ -318,11 +318,11 @@ def test_what_is_dirty_waits_for_more_from_the_last_full_block_on_and_not_for_ev
     minute, deferred, wait_s = rollup.stages[0], rollup.stages[-1], rollup.settings.deferred_s
     minute.add({"tea": [0]}, {}, [], now)
     deferred.add({"tea": [0]}, {}, [], now)
-    rollup.progress.wrote(0.9, now + 0.5 * wait_s)
+    rollup.progress.wrote(0.9, 0, now + 0.5 * wait_s)
     assert now + wait_s == rollup.due_at(3)
-    rollup.progress.wrote(1, now + wait_s)
+    rollup.progress.wrote(1, 0, now + wait_s)
     assert now + 2 * wait_s == rollup.due_at(3)
-    rollup.progress.wrote(1, now + 20 * wait_s)
+    rollup.progress.wrote(1, 0, now + 20 * wait_s)
     assert now + 10 * wait_s == pytest.approx(rollup.due_at(3))
 
 
@@ -364,7 +364,7 @@ def test_corrections_wait_while_more_is_coming_and_not_for_long(tea: Community) 
     minute.correct("tea", ["b"], now + 1)
     assert now + wait_s == rollup.due_at(0)
     assert not rollup.may_hold_corrections(0, now + wait_s)
-    rollup.progress.wrote(1, now + wait_s)
+    rollup.progress.wrote(1, 0, now + wait_s)
     rollup.last_offer = now + 10 * wait_s
     # Minutes may take half of the time, so it is twice the wait at the most.
     assert now + 2 * wait_s == rollup.due_at(0)
