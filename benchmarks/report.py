@@ -97,14 +97,14 @@ def comparison(measured: Sequence[Result]) -> str:
 
 
 def flatness(measured: Sequence[Result]) -> str:
-    """Runs of the fewest events and of the most, measured in turn: medians and their ratio, then every run."""
+    """Runs of the fewest events and of the most, measured in turn: medians, also of the rounds' ratios; then every run."""
     fewest, most = (pick(each.events for each in measured) for pick in (min, max))
     short, long = ([each for each in measured if each.events == events] for events in (fewest, most))
 
     def row(what: str, shown: str, value: Callable[[Result], float]) -> tuple[str, ...]:
-        one, other = (median(map(value, runs)) for runs in (short, long))
-        rounds = ", ".join(f"{value(other) / value(one):.2f}" for one, other in zip(short, long, strict=True))
-        return what, shown.format(one), shown.format(other), f"{other / one:.2f}", rounds
+        one, other = (shown.format(median(map(value, runs))) for runs in (short, long))
+        ratios = [value(after) / value(before) for before, after in zip(short, long, strict=True)]
+        return what, one, other, f"{median(ratios):.2f}", ", ".join(f"{ratio:.2f}" for ratio in ratios)
 
     rows = [
         row("events/s, until all activity is complete", "{:,.0f}", lambda each: each.rate),
