@@ -97,7 +97,7 @@ def comparison(measured: Sequence[Result]) -> str:
 
 
 def flatness(measured: Sequence[Result]) -> str:
-    """Runs of the fewest events and of the most, measured in turn: medians, also of the rounds' ratios; then every run."""
+    """Runs of the fewest events and of the most, in turn: medians, also of the rounds' ratios, then every run."""
     fewest, most = (pick(each.events for each in measured) for pick in (min, max))
     short, long = ([each for each in measured if each.events == events] for events in (fewest, most))
 
