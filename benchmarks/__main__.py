@@ -185,7 +185,7 @@ def arguments() -> argparse.ArgumentParser:
                 "--fresh", type=int, default=200_000, help="new events, on a tenth of --events and on all"
             )
 
-    command("all", run_all, "everything that benchmarks/README.md shows; about 20 minutes")
+    command("all", run_all, "everything that benchmarks/README.md shows; about 30 minutes")
     command("compare", run_compare, "the whole path, a bare consumer and a stock Faust agent in turn")
     command("path", run_path, "the whole path: a pre-filled topic until every aggregate is queryable")
     command("bare", run_bare, "a bare consumer: decodes and inserts Arrow blocks, nothing else")
