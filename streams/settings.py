@@ -78,7 +78,7 @@ class IngestSettings(Section):
     known_ids_mib: int = Field(
         64,
         ge=1,
-        description="memory that tells new event ids from known ones: enough for 2 to 4 bytes an id; with less the "
+        description="memory that tells new event ids from known ones: 2 to 4 bytes an id are enough; with less the "
         "warehouse is asked more often",
     )
     fetch_bytes: int = Field(2 << 20, ge=1 << 16, description="bytes of one partition in one fetch at the most")
