@@ -4,7 +4,7 @@
 (
     WITH
         ifNull({moment}, toDateTime(0, 'UTC')) AS moment,
-        (SELECT (groupArray(community_id), groupArray(zone)) FROM {store}.communities FINAL) AS places,
+        {zones} AS zones,
         (
             SELECT (groupArray(zone), groupArray(latest_s))
             FROM
@@ -14,13 +14,6 @@
                 WHERE from_utc <= moment
                 GROUP BY zone
             )
-        ) AS offsets,
-        transform('', places.1, places.2, '') AS default_zone
-    SELECT (
-        arrayPushFront(places.1, ''),
-        arrayMap(
-            zone -> toDate(moment + transform(if(zone = '', default_zone, zone), offsets.1, offsets.2, 0)),
-            arrayPushFront(places.2, '')
-        )
-    )
+        ) AS offsets
+    SELECT (zones.1, arrayMap(zone -> toDate(moment + transform(zone, offsets.1, offsets.2, 0)), zones.2))
 )

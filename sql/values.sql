@@ -3,11 +3,12 @@
 -- As {db}.value_acts, from its table: that view lists communities, which is not needed here.
 (
     WITH
+        (SELECT groupUniqArray(community_id) FROM {store}.value_acts FINAL) AS declaring,
         signs AS
         (
             SELECT
                 community_id, kind, ref, member_id, toStartOfMonth(day) AS month, s.events AS acts, first_at, last_at,
-                if(community_id IN (SELECT community_id FROM {store}.value_acts FINAL), community_id, '') AS declared_by
+                transform(community_id, declaring, declaring, '') AS declared_by
             FROM {db}.signs AS s
             WHERE kind IN ('value', 'ritual', 'product', 'place')
         ),

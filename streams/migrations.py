@@ -141,9 +141,9 @@ def views(root: Path | None = None, metrics: MetricsSettings = _DEFAULT) -> list
     do, the one switch of every view. `{facts}`, `{clocks}` (`{clocks_at}` a moment) and the like: `sql/*.sql`.
     """
     shared = {f"{{{path.stem}}}": uncommented(path.read_text()) for path in sql_root().glob("*.sql")}
-    clocks = shared["{clocks}"]
+    clocks = shared["{clocks}"].replace("{zones}", shared["{zones}"])
     lists = shared | {
-        "{clocks}": clocks.replace("{moment}", "(SELECT toDateTime(watermark) FROM {db}.pipeline_watermark)"),
+        "{clocks}": clocks.replace("{moment}", "toDateTime((SELECT watermark FROM {db}.pipeline_watermark))"),
         "{clocks_at}": clocks.replace("{moment}", "{at:DateTime('UTC')}"),
         "{facts}": corrected_facts().replace("{where}", "1").replace("{communities}", "1"),
         "{engaged}": _tuple([*(family.name for family in ALL if family.engaged), HOSTING]),

@@ -7,7 +7,7 @@ CREATE OR REPLACE VIEW {db}.tie_pairs_at AS
 WITH
     {at:DateTime('UTC')} AS moment,
     toStartOfMinute(moment) + 60 AS until,
-    (SELECT any(zone) FROM {store}.communities FINAL WHERE community_id = '') AS default_zone
+    {zones} AS zones
 SELECT
     *,
     intDiv(greatest(0, dateDiff('millisecond', forth_last_at, toDateTime64(moment, 3, 'UTC'))), 30 * 86400000) AS forth_idle_months,
@@ -81,10 +81,8 @@ FROM
                     (
                         SELECT
                             t.community_id AS community_id, t.subject_id AS ritual, t.member_id AS member_id, t.start AS start,
-                            t.first_at AS came_at, if(said.zone = '', default_zone, said.zone) AS zone
+                            t.first_at AS came_at, transform(t.community_id, zones.1, zones.2, zones.2[1]) AS zone
                         FROM {store}.tie_minute AS t FINAL
-                        LEFT JOIN (SELECT community_id, zone FROM {store}.communities FINAL) AS said
-                            ON said.community_id = t.community_id
                         WHERE t.kind = 'attended' AND t.actor_kind IN {counted} AND t.start < until
                     ) AS attended
                     ASOF LEFT JOIN (SELECT zone, from_utc, offset_s FROM {store}.zone_offsets FINAL) AS clocks

@@ -4,7 +4,7 @@ CREATE OR REPLACE VIEW {db}.first_response_at AS
 WITH
     {at:DateTime('UTC')} AS moment,
     toStartOfMinute(moment) + 60 AS until,
-    (SELECT any(zone) FROM {store}.communities FINAL WHERE community_id = '') AS default_zone
+    {zones} AS zones
 SELECT
     r.community_id AS community_id,
     toDate(asked_at + offset_s) AS day,
@@ -33,9 +33,8 @@ FROM
         ) AS state,
         any(moment) AS as_of,
         toDateTime(asked_at) AS asked_second,
-        if(any(own.zone) = '', default_zone, any(own.zone)) AS zone
+        transform(t.community_id, zones.1, zones.2, zones.2[1]) AS zone
     FROM {store}.tie_minute AS t FINAL
-    LEFT JOIN (SELECT community_id, zone FROM {store}.communities FINAL) AS own ON own.community_id = t.community_id
     WHERE kind IN ('start', 'reply') AND subject_id != '' AND actor_kind IN {counted} AND start < until
     GROUP BY community_id, subject_at, subject_id
     HAVING countIf(kind = 'start') > 0

@@ -4,14 +4,14 @@
 -- As {db}.declared_rituals, from its table: that view lists communities and their hosts, which are not needed here.
 CREATE OR REPLACE VIEW {db}.ritual_check_ins AS
 WITH
-    (SELECT any(zone) FROM {store}.communities FINAL WHERE community_id = '') AS default_zone,
+    {zones} AS zones,
+    (SELECT groupUniqArray(community_id) FROM {store}.declared_rituals FINAL) AS declaring,
     signs AS
     (
         SELECT
             s.community_id AS community_id, s.kind AS kind, s.ref AS ref, s.member_id AS member_id, s.first_at AS came_at,
-            toDateTime(s.first_at) AS moment, if(said.zone = '', default_zone, said.zone) AS zone
+            toDateTime(s.first_at) AS moment, transform(s.community_id, zones.1, zones.2, zones.2[1]) AS zone
         FROM {store}.sign_hour AS s FINAL
-        LEFT JOIN (SELECT community_id, zone FROM {store}.communities FINAL) AS said ON said.community_id = s.community_id
         WHERE s.kind IN ('ritual', 'conversation') AND s.actor_kind IN {counted}
     ),
     told AS
@@ -19,7 +19,7 @@ WITH
         SELECT
             community_id, kind, ref, member_id, came_at, moment + offset_s AS local,
             if(kind = 'conversation', substring(ref, 4), '') AS conversation_id,
-            if(community_id IN (SELECT community_id FROM {store}.declared_rituals FINAL), community_id, '') AS declared_by
+            transform(community_id, declaring, declaring, '') AS declared_by
         FROM signs
         ASOF LEFT JOIN (SELECT zone, from_utc, offset_s FROM {store}.zone_offsets FINAL) AS o
             ON o.zone = signs.zone AND signs.moment >= o.from_utc

@@ -60,7 +60,7 @@ WITH
         FROM {store}.linked_accounts FINAL
         WHERE account_id IN (SELECT host_id FROM {store}.declared_rituals FINAL)
     ) AS accounts_of_hosts,
-    (SELECT any(zone) FROM {store}.communities FINAL WHERE community_id = '') AS default_zone,
+    {zones} AS zones,
     -- Hosting counts once a ritual and day: the host checked in to it.
     hosting AS
     (
@@ -79,13 +79,11 @@ WITH
                     toDateTime(s.first_at) AS moment,
                     s.ref AS ref,
                     s.member_id AS member_id,
-                    if(said.zone = '', default_zone, said.zone) AS zone,
+                    transform(s.community_id, zones.1, zones.2, zones.2[1]) AS zone,
                     transform(
                         cityHash64(transform(s.community_id, rituals.1, rituals.1, ''), s.ref), rituals.2, rituals.3, ''
                     ) AS host
                 FROM {store}.sign_hour AS s FINAL
-                LEFT JOIN (SELECT community_id, zone FROM {store}.communities FINAL) AS said
-                    ON said.community_id = s.community_id
                 WHERE s.kind = 'ritual' AND s.actor_kind IN {counted} AND notEmpty(rituals.1) AND host != '' AND (
                     s.member_id = host
                     OR transform(cityHash64(s.community_id, host, s.member_id), accounts_of_hosts, accounts_of_hosts, toUInt64(0)) != 0

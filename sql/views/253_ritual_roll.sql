@@ -5,14 +5,14 @@
 CREATE OR REPLACE VIEW {db}.ritual_roll AS
 WITH
     {clocks} AS clocks,
-    (SELECT any(zone) FROM {store}.communities FINAL WHERE community_id = '') AS default_zone,
+    {zones} AS zones,
+    (SELECT groupUniqArray(community_id) FROM {store}.declared_rituals FINAL) AS declaring,
     hours AS
     (
         SELECT
             m.community_id AS community_id, m.start AS start, m.member_id AS member_id, m.first_at AS first_at,
-            if(said.zone = '', default_zone, said.zone) AS zone
+            transform(m.community_id, zones.1, zones.2, zones.2[1]) AS zone
         FROM {store}.member_hour AS m FINAL
-        LEFT JOIN (SELECT community_id, zone FROM {store}.communities FINAL) AS said ON said.community_id = m.community_id
         WHERE m.family IN ('message', 'check_in', 'hosting') AND m.actor_kind IN {counted}
     ),
     there AS
@@ -43,7 +43,7 @@ WITH
     (
         SELECT
             community_id, ritual,
-            if(community_id IN (SELECT community_id FROM {store}.declared_rituals FINAL), community_id, '') AS declared_by,
+            transform(community_id, declaring, declaring, '') AS declared_by,
             groupArray((c.day, c.member_id, c.arrived_at)) AS came,
             min(c.day) AS first_day,
             transform(community_id, clocks.1, clocks.2, clocks.2[1]) AS today

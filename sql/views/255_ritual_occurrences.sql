@@ -4,12 +4,12 @@
 -- Past dates on which a declared or inferred ritual was due and nobody came are rows of zeros, from the first occurrence on.
 CREATE OR REPLACE VIEW {db}.ritual_occurrences AS
 WITH
+    (SELECT groupUniqArray(community_id) FROM {store}.declared_rituals FINAL) AS declaring,
     occurrences AS
     (
         SELECT
             *,
-            if(source != 'named', NULL,
-                if(community_id IN (SELECT community_id FROM {store}.declared_rituals FINAL), community_id, '')) AS declared_by
+            if(source = 'named', transform(community_id, declaring, declaring, ''), NULL) AS declared_by
         FROM {occurrences}
     ),
     -- As {db}.declared_rituals, from its table: that view lists communities, which is not needed here.

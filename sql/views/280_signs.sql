@@ -3,15 +3,14 @@
 -- repeats in that hour is told on the day of the first.
 CREATE OR REPLACE VIEW {db}.signs AS
 WITH
-    (SELECT any(zone) FROM {store}.communities FINAL WHERE community_id = '') AS default_zone,
+    {zones} AS zones,
     hours AS
     (
         SELECT
             s.community_id AS community_id, s.kind AS kind, s.ref AS ref, s.member_id AS member_id, s.events AS acts,
             s.first_at AS since, s.last_at AS until, toDateTime(s.first_at) AS moment,
-            if(said.zone = '', default_zone, said.zone) AS zone
+            transform(s.community_id, zones.1, zones.2, zones.2[1]) AS zone
         FROM {store}.sign_hour AS s FINAL
-        LEFT JOIN (SELECT community_id, zone FROM {store}.communities FINAL) AS said ON said.community_id = s.community_id
         WHERE s.actor_kind IN {counted} AND s.kind != 'conversation'
     )
 SELECT

@@ -2,14 +2,13 @@
 -- Replies to messages of others, and theirs to one's own; counted actors on both sides. balance: 1 gives only, -1 receives only.
 CREATE OR REPLACE VIEW {db}.give_and_receive AS
 WITH
-    (SELECT any(zone) FROM {store}.communities FINAL WHERE community_id = '') AS default_zone,
+    {zones} AS zones,
     replied AS
     (
         SELECT
             t.community_id AS community_id, t.start AS start, t.member_id AS giver_id, t.other_id AS receiver_id,
-            t.events AS replies, if(said.zone = '', default_zone, said.zone) AS zone
+            t.events AS replies, transform(t.community_id, zones.1, zones.2, zones.2[1]) AS zone
         FROM {store}.tie_minute AS t FINAL
-        LEFT JOIN (SELECT community_id, zone FROM {store}.communities FINAL) AS said ON said.community_id = t.community_id
         WHERE t.kind = 'reply' AND t.other_id != '' AND t.actor_kind IN {counted} AND t.other_kind IN {counted}
     )
 SELECT

@@ -5,9 +5,9 @@ CREATE OR REPLACE VIEW {db}.belonging_components AS
 WITH
     {clocks} AS clocks,
     -- The month that goes on somewhere, or is about to: what is in it is not read.
-    (SELECT (toStartOfMonth(toDate(watermark) + 1), toStartOfMinute(toDateTime(watermark)) + 60) FROM {db}.pipeline_watermark) AS now,
-    now.1 AS this_month,
-    now.2 AS until,
+    (SELECT watermark FROM {db}.pipeline_watermark) AS fresh_until,
+    toStartOfMonth(toDate(fresh_until) + 1) AS this_month,
+    toStartOfMinute(toDateTime(fresh_until)) + 60 AS until,
     members AS
     (
         SELECT
