@@ -118,25 +118,29 @@ class Rollup:
         follows as soon as those before it are done.
         """
         stage = self.stages[index]
-        dirty_at = [] if stage.since is None else [(self.coalesced(stage, stage.since, stage.interval_s), stage.since)]
+        dirty_at = [] if stage.since is None else [(self.coalesced(index, stage.since, stage.interval_s), stage.since)]
         if stage.corrections:
             since = stage.corrections_since
-            dirty_at.append((self.coalesced(stage, since, self.settings.corrections_s), since))
+            dirty_at.append((self.coalesced(index, since, self.settings.corrections_s), since))
         if not dirty_at:
             return None
         due, since = min(dirty_at)
         backlog = self.progress.backlog(time.monotonic()) == "read"
         at = max(due, stage.rested_at(self.settings.backlog_duty if backlog else 1.0))
-        if any(before.since is not None or before.busy for before in self.stages[:index]):
+        if any(before.since is not None or before.running for before in self.stages[:index]):
             return at
         return min(at, max(since, self.quiet_at()))
 
-    def coalesced(self, stage: Stage, since: float, interval_s: float) -> float:
+    def coalesced(self, index: int, since: float, interval_s: float) -> float:
         """Until when what is dirty since a moment waits for more: from the last full block on, but not for ever.
 
-        What may take a tenth of the time waits ten times as long at the most.
+        What may take a tenth of the time waits ten times as long at the most, and so much longer as it rests in a
+        backlog while stages before it have something of that left.
         """
-        return min(max(since, self.progress.full_at) + interval_s, since + interval_s / stage.duty)
+        duty = self.stages[index].duty
+        if any(at <= self.progress.full_at for before in self.stages[:index] for at in before.dirty_since()):
+            return since + interval_s / (duty * self.settings.backlog_duty)
+        return min(max(since, self.progress.full_at) + interval_s, since + interval_s / duty)
 
     def quiet_at(self) -> float:
         """When nothing more is expected, unless something comes before."""
@@ -146,14 +150,14 @@ class Rollup:
     def may_hold_corrections(self, index: int, now: float) -> bool:
         """Whether corrections may wait for more: their facts are all over the history, which is then read once."""
         stage = self.stages[index]
-        due_at = min(self.coalesced(stage, stage.corrections_since, self.settings.corrections_s), self.quiet_at())
+        due_at = min(self.coalesced(index, stage.corrections_since, self.settings.corrections_s), self.quiet_at())
         return bool(stage.corrections) and now < due_at
 
     async def flush(self, index: int, hold_corrections: bool = False) -> None:
         """Recompute the dirty buckets of one stage, then hand them on to the next, or acknowledge."""
         stage = self.stages[index]
         taken = stage.take(hold_corrections)
-        stage.busy = True
+        stage.running = taken
         try:
             if index == len(self.stages) - 1:
                 # Only now: what the ties before these have not found is awaited since they were written.
@@ -164,7 +168,7 @@ class Rollup:
             await until_available("recompute", lambda: self.recompute(taken))
             await self.hand_on(index, taken)
         finally:
-            stage.busy = False
+            stage.running = None
         for later in self.stages[index:]:
             later.wake.set()
 

@@ -49,7 +49,8 @@ class Stage:
     waiting: list[Receipt] = field(default_factory=list)
     since: float | None = None
     oldest_received_ms: int = 0
-    busy: bool = False
+    running: Stage | None = None
+    """What its run that goes on has taken."""
     took: float = 0.0
     """How long its last run took, in seconds."""
     rests_from: float = 0.0
@@ -86,6 +87,10 @@ class Stage:
         if not self.corrections:
             self.corrections_since = now
         self.corrections[community].update(event_ids)
+
+    def dirty_since(self) -> list[float]:
+        """Since when what waits is dirty, and what is being recomputed; monotonic clock."""
+        return [at for at in (self.since, self.running and self.running.since) if at is not None]
 
     def rested_at(self, part: float) -> float:
         """When it has rested for its last run, monotonic clock, if it takes a part of its share of the time."""

@@ -290,10 +290,9 @@ def test_a_stage_rests_only_while_more_is_coming(tea: Community) -> None:
     assert now + rollup.settings.deferred_s == rollup.due_at(3)
     deferred.took, deferred.rests_from = 50.0, now
     assert now + 450 == pytest.approx(rollup.due_at(3))
-    minute.take()
-    minute.busy = True
+    minute.running = minute.take()
     assert now + 450 == pytest.approx(rollup.due_at(3))
-    minute.busy = False
+    minute.running = None
     assert now + QUIET * rollup.settings.minute_s == rollup.due_at(3)
 
 
@@ -315,8 +314,8 @@ def test_a_stage_rests_longer_while_a_backlog_is_read_and_not_after_its_end(tea:
 
 def test_what_is_dirty_waits_for_more_from_the_last_full_block_on_and_not_for_ever(tea: Community) -> None:
     rollup, now = tea.lab.worker(tea.log).rollup, 1000.0
-    minute, deferred, wait_s = rollup.stages[0], rollup.stages[-1], rollup.settings.deferred_s
-    minute.add({"tea": [0]}, {}, [], now)
+    deferred, wait_s = rollup.stages[-1], rollup.settings.deferred_s
+    rollup.last_offer = now + 1000 * wait_s
     deferred.add({"tea": [0]}, {}, [], now)
     rollup.progress.wrote(0.9, 0, now + 0.5 * wait_s)
     assert now + wait_s == rollup.due_at(3)
@@ -324,6 +323,23 @@ def test_what_is_dirty_waits_for_more_from_the_last_full_block_on_and_not_for_ev
     assert now + 2 * wait_s == rollup.due_at(3)
     rollup.progress.wrote(1, 0, now + 20 * wait_s)
     assert now + 10 * wait_s == pytest.approx(rollup.due_at(3))
+
+
+def test_a_stage_waits_for_those_before_it_to_be_done_with_a_backlog_and_not_for_ever(tea: Community) -> None:
+    rollup, now = tea.lab.worker(tea.log).rollup, 1000.0
+    minute, hour, wait_s = rollup.stages[0], rollup.stages[1], rollup.settings.hour_s
+    rollup.last_offer = now + 1000
+    hour.add({"tea": [0]}, {}, [], now)
+    minute.add({"tea": [0]}, {}, [], now + 1)
+    rollup.progress.wrote(1, 0, now + 2)
+    at_last = pytest.approx(now + wait_s / (hour.duty * rollup.settings.backlog_duty))
+    assert at_last == rollup.due_at(1)
+    minute.running = minute.take()
+    assert at_last == rollup.due_at(1)
+    minute.running = None
+    # What came after the last full block is no backlog.
+    minute.add({"tea": [0]}, {}, [], now + 3)
+    assert now + 2 + wait_s == rollup.due_at(1)
 
 
 def test_corrections_may_wait_for_more_and_nothing_is_acknowledged_before_them(tea: Community) -> None:
