@@ -85,6 +85,7 @@ class Rollup:
                 oldest = min(oldest or invalidation.received_at, invalidation.received_at)
         self.last_offer = time.monotonic()
         self.stages[0].add(touched, replaced, [batch.receipt], self.last_offer, oldest)
+        self.stages[0].came_at = min(self.stages[0].came_at, self.last_offer)
         self.stages[0].wake.set()
 
     async def run(self) -> None:
@@ -138,7 +139,7 @@ class Rollup:
         backlog while stages before it have something of that left.
         """
         duty = self.stages[index].duty
-        if any(at <= self.progress.full_at for before in self.stages[:index] for at in before.dirty_since()):
+        if any(before.in_hand_since() <= self.progress.full_at for before in self.stages[:index]):
             return since + interval_s / (duty * self.settings.backlog_duty)
         return min(max(since, self.progress.full_at) + interval_s, since + interval_s / duty)
 
@@ -185,8 +186,10 @@ class Rollup:
             self.stages[last].add(taken.dirty, taken.replaced, (), now)
         if index < last:
             dirty, replaced = (taken.dirty, taken.replaced) if index + 1 < last else ({}, {})
-            self.stages[index + 1].change(taken.settings)
-            self.stages[index + 1].add(dirty, replaced, taken.waiting, now)
+            following = self.stages[index + 1]
+            following.change(taken.settings)
+            following.add(dirty, replaced, taken.waiting, now)
+            following.came_at = min(following.came_at, taken.came_at)
             return
         for batch in taken.waiting:
             if self.is_current(batch.token):

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,8 @@ class Stage:
     corrections_since: float = 0.0
     waiting: list[Receipt] = field(default_factory=list)
     since: float | None = None
+    came_at: float = inf
+    """When the first of what is dirty came to the rollup, monotonic clock."""
     oldest_received_ms: int = 0
     running: Stage | None = None
     """What its run that goes on has taken."""
@@ -88,9 +91,9 @@ class Stage:
             self.corrections_since = now
         self.corrections[community].update(event_ids)
 
-    def dirty_since(self) -> list[float]:
-        """Since when what waits is dirty, and what is being recomputed; monotonic clock."""
-        return [at for at in (self.since, self.running and self.running.since) if at is not None]
+    def in_hand_since(self) -> float:
+        """When the first of what waits or is being recomputed came to the rollup, monotonic clock."""
+        return min(self.came_at, self.running.came_at if self.running else inf)
 
     def rested_at(self, part: float) -> float:
         """When it has rested for its last run, monotonic clock, if it takes a part of its share of the time."""
@@ -104,7 +107,7 @@ class Stage:
         """
         taken = copy(self)
         self.dirty, self.replaced, self.settings = {}, {}, defaultdict(set)
-        self.since, self.oldest_received_ms = None, 0
+        self.since, self.came_at, self.oldest_received_ms = None, inf, 0
         if hold_corrections:
             taken.corrections, taken.waiting = defaultdict(set), []
         else:

@@ -330,7 +330,8 @@ def test_a_stage_waits_for_those_before_it_to_be_done_with_a_backlog_and_not_for
     minute, hour, wait_s = rollup.stages[0], rollup.stages[1], rollup.settings.hour_s
     rollup.last_offer = now + 1000
     hour.add({"tea": [0]}, {}, [], now)
-    minute.add({"tea": [0]}, {}, [], now + 1)
+    minute.add({"tea": [0]}, {}, [], now + 5)
+    minute.came_at = now + 1
     rollup.progress.wrote(1, 0, now + 2)
     at_last = pytest.approx(now + wait_s / (hour.duty * rollup.settings.backlog_duty))
     assert at_last == rollup.due_at(1)
@@ -338,7 +339,8 @@ def test_a_stage_waits_for_those_before_it_to_be_done_with_a_backlog_and_not_for
     assert at_last == rollup.due_at(1)
     minute.running = None
     # What came after the last full block is no backlog.
-    minute.add({"tea": [0]}, {}, [], now + 3)
+    minute.add({"tea": [0]}, {}, [], now + 5)
+    minute.came_at = now + 3
     assert now + 2 + wait_s == rollup.due_at(1)
 
 
