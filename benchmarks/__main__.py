@@ -112,12 +112,14 @@ def run_queries(options: argparse.Namespace) -> None:
 
 
 def quick(found: list[views.Latency]) -> str:
-    """How many panels are quick."""
-    counts = [
-        f"{sum(each.median_ms < views.QUICK_MS for each in asked)} of {len(asked)} panels of the {whose} community"
-        for whose in ("busiest", "median")
-        if (asked := [each for each in found if each.community == whose])
-    ]
+    """How many panels are quick, and which are not."""
+    counts = []
+    for whose in ("busiest", "median"):
+        asked = [each for each in found if each.community == whose]
+        slow = sorted((each for each in asked if each.median_ms >= views.QUICK_MS), key=lambda each: -each.median_ms)
+        named = ", ".join(f"`{views.view_of(each.question)}` {each.median_ms:.0f}" for each in slow)
+        but = f" (not {named})" if slow else ""
+        counts.append(f"{len(asked) - len(slow)} of {len(asked)} panels of the {whose} community{but}")
     return f"{' and '.join(counts)} took less than {views.QUICK_MS} ms"
 
 

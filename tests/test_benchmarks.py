@@ -8,9 +8,10 @@ import pytest
 from pipeline import Lab
 
 from benchmarks import report
+from benchmarks.__main__ import quick
 from benchmarks.bench import Result
 from benchmarks.steps import growth
-from benchmarks.views import PANELS, WHOLE, questions, view_of
+from benchmarks.views import PANELS, QUICK_MS, WHOLE, Latency, questions, view_of
 from streams.aggregates import ALL
 from streams.catalog.comments import views
 
@@ -27,6 +28,20 @@ def test_every_panel_can_be_answered(lab: Lab) -> None:
     assert len(PANELS) + len(WHOLE) == len(asked)
     for _, _, sql in asked:
         lab.warehouse.rows(sql)
+
+
+def test_panels_that_are_not_quick_are_named() -> None:
+    found = [
+        Latency("ties_at(at = '{end}')", "busiest", 1, QUICK_MS, 400.0),
+        Latency("network", "busiest", 1, 400.4, 500.0),
+        Latency("ties", "busiest", 1, QUICK_MS - 1, 400.0),
+        Latency("ties", "median", 1, QUICK_MS - 1, 400.0),
+        Latency("all", "", 1, 900.0, 900.0),
+    ]
+    assert (
+        "1 of 3 panels of the busiest community (not `network` 400, `ties_at` 300) and 1 of 1 panels of the median "
+        "community took less than 300 ms"
+    ) == quick(found)
 
 
 @pytest.mark.connected
