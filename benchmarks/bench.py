@@ -45,6 +45,9 @@ class Result:
     settled_cpu_us: dict[str, float] = field(default_factory=dict)
     """CPU until then."""
     settled_peak_mib: dict[str, float] = field(default_factory=dict)
+    piece_us: float = 0.0
+    """What a fixed piece of work has cost beside it, until the activity was complete."""
+    settled_piece_us: float = 0.0
 
     @property
     def rate(self) -> float:

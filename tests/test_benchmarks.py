@@ -51,14 +51,21 @@ def test_the_cost_of_a_new_event_is_told_step_by_step() -> None:
 
 
 def test_few_and_many_events_are_compared_by_their_medians_and_round_by_round() -> None:
-    def run(events: int, seconds: float, mib: float) -> Result:
-        of = {"worker": 2.0}
-        return Result("ours", events, seconds, of, {"worker": mib}, {}, seconds + 1, of, {"worker": mib})
+    def run(events: int, seconds: float, mib: float, piece_us: float = 100.0) -> Result:
+        of = {"worker": seconds, "broker": 1.0}
+        peak = {"worker": mib, "broker": 1.0}
+        return Result("ours", events, seconds, of, peak, {}, seconds + 1, of, peak, piece_us, piece_us)
 
     few = [run(100, 1, 10), run(100, 2, 10), run(100, 1, 10)]
-    many = [run(500, 5, 20), run(500, 8, 30), run(500, 4, 30)]
+    many = [run(500, 5, 20), run(500, 8, 30, piece_us=200.0), run(500, 4, 30)]
     text = report.flatness([each for pair in zip(few, many, strict=True) for each in pair])
 
-    assert "| Medians | 100 events | 500 events | ratio | by round |" in text
-    assert "| events/s, until all activity is complete | 100 | 100 | 1.25 | 1.00, 1.25, 1.25 |" in text
-    assert "| peak memory, worker | 10 MiB | 30 MiB | 3.00 | 2.00, 3.00, 3.00 |" in text
+    assert "| Medians | 100 events | 500 events | ratio (by round) | for a machine of one speed |" in text
+    activity, everything = "until all activity is complete", "until everything is, ties and signs too"
+    rates = "1.25 (1.00, 1.25, 1.25) | 1.25 (1.00, 2.50, 1.25)"
+    assert f"| events/s, {activity} | 100 | 100 | {rates} |" in text
+    worker = "4.00 (5.00, 4.00, 4.00) | 4.00 (5.00, 2.00, 4.00)"
+    assert f"| CPU {everything}, worker | 1.0 us/event | 5.0 us/event | {worker} |" in text
+    together = "3.00 (3.00, 3.00, 2.50) | 2.50 (3.00, 1.50, 2.50)"
+    assert f"| CPU {everything}, together | 2.0 us/event | 6.0 us/event | {together} |" in text
+    assert "| peak memory, worker | 10 MiB | 30 MiB | 3.00 (2.00, 3.00, 3.00) |  |" in text
