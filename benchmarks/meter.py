@@ -1,4 +1,4 @@
-"""What processes cost: CPU seconds over a stretch of time and the most memory they held in it; how fast the machine was."""
+"""What processes cost: CPU seconds over a stretch of time, most memory held in it; and how fast the machine was."""
 
 from __future__ import annotations
 
