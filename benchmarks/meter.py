@@ -15,7 +15,7 @@ import psutil
 
 SAMPLE_S = 0.1
 PIECE_EVERY = 3
-"""A piece of work every so many samples: one hundredth of a core."""
+"""A piece of work every so many samples: some four thousandths of a core."""
 
 _NUMBERS = np.random.default_rng(1).integers(0, 2**62, 1 << 19, np.int64)
 
