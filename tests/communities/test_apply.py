@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from folds import check, together
@@ -110,6 +111,22 @@ def test_a_default_zone_moves_the_days_of_those_that_have_none(place: Place) -> 
     place.apply(a="Asia/Tokyo")
     assert set(named(place, "b", "c")) == set(place.apply("Asia/Shanghai", a="Asia/Tokyo").restated)
     place.check("Asia/Shanghai", a="Asia/Tokyo")
+
+
+def test_views_tell_hours_in_the_zone_of_a_community_or_in_the_default(place: Place) -> None:
+    said = place.settings("Asia/Shanghai", a="Asia/Tokyo")
+    nothing_of_zones = {f"{place.world}b": Community(since=date(2020, 1, 1))}
+    apply(place.lab.warehouse, said.model_copy(update={"communities": said.communities | nothing_of_zones}), place.tell)
+    place.lab.run(place.worker.drain())
+    # What happened after it was received is told by when it was received.
+    moments = [NIGHT + timedelta(hours=4 * step, seconds=-1) for step in range(12)]
+    for name, zone in {"a": "Asia/Tokyo", "b": "Asia/Shanghai", "c": "Asia/Shanghai"}.items():
+        local = [moment.astimezone(ZoneInfo(zone)) for moment in moments]
+        assert [(at.date(), at.hour, 1) for at in local] == place.lab.warehouse.rows(
+            "SELECT day, hour, attendees FROM {db}.attendance_hour WHERE community_id = {name:String} "
+            "ORDER BY day, hour LIMIT 12",
+            {"name": f"{place.world}{name}"},
+        )
 
 
 def test_what_is_applied_again_changes_nothing_and_tells_nobody(place: Place) -> None:

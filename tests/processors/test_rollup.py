@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from math import inf
 from threading import Event as Gate
 from typing import Any
 
@@ -342,6 +343,21 @@ def test_a_stage_waits_for_those_before_it_to_be_done_with_a_backlog_and_not_for
     minute.add({"tea": [0]}, {}, [], now + 5)
     minute.came_at = now + 3
     assert now + 2 + wait_s == rollup.due_at(1)
+
+
+def test_when_something_came_is_known_in_the_next_stage_too(tea: Community) -> None:
+    worker = tea.lab.worker(tea.log)
+    stages = worker.rollup.stages
+
+    async def minutes() -> None:
+        await worker.take_in()
+        await worker.listen()
+        assert [worker.rollup.last_offer, inf] == [stage.came_at for stage in stages[:2]]
+        await worker.flush(0)
+
+    tea.publish()
+    tea.lab.run(minutes())
+    assert [inf, worker.rollup.last_offer] == [stage.came_at for stage in stages[:2]]
 
 
 def test_corrections_may_wait_for_more_and_nothing_is_acknowledged_before_them(tea: Community) -> None:
