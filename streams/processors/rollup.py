@@ -85,7 +85,6 @@ class Rollup:
                 oldest = min(oldest or invalidation.received_at, invalidation.received_at)
         self.last_offer = time.monotonic()
         self.stages[0].add(touched, replaced, [batch.receipt], self.last_offer, oldest)
-        self.stages[0].came_at = min(self.stages[0].came_at, self.last_offer)
         self.stages[0].wake.set()
 
     async def run(self) -> None:

@@ -77,6 +77,7 @@ class Stage:
         self.waiting.extend(batches)
         if self.since is None:
             self.since = now
+        self.came_at = min(self.came_at, now)
         if received_ms and (not self.oldest_received_ms or received_ms < self.oldest_received_ms):
             self.oldest_received_ms = received_ms
 

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from pipeline import Faults, Lab, Log, Worker
 
-from streams.processors.rollup import LAST_S, QUIET
 from streams.processors.stages import GRAINS
 
 pytestmark = pytest.mark.connected
@@ -278,73 +277,6 @@ def test_what_is_named_may_come_while_the_ties_that_name_it_are_being_written(te
     assert [("reply", "ann", "bo"), ("start", "bo", "")] == ties
 
 
-def test_a_stage_rests_only_while_more_is_coming(tea: Community) -> None:
-    worker = tea.lab.worker(tea.log)
-    rollup, now = worker.rollup, 1000.0
-    minute, deferred = rollup.stages[0], rollup.stages[-1]
-    assert rollup.due_at(3) is None
-    rollup.last_offer = now
-    minute.add({"tea": [0]}, {}, [], now)
-    deferred.add({"tea": [0]}, {}, [], now)
-    assert now + rollup.settings.minute_s == rollup.due_at(0)
-    # Minutes are dirty still, so more will be.
-    assert now + rollup.settings.deferred_s == rollup.due_at(3)
-    deferred.took, deferred.rests_from = 50.0, now
-    assert now + 450 == pytest.approx(rollup.due_at(3))
-    minute.running = minute.take()
-    assert now + 450 == pytest.approx(rollup.due_at(3))
-    minute.running = None
-    assert now + QUIET * rollup.settings.minute_s == rollup.due_at(3)
-
-
-def test_a_stage_rests_longer_while_a_backlog_is_read_and_not_after_its_end(tea: Community) -> None:
-    worker, now = tea.lab.worker(tea.log), time.monotonic() + 100
-    rollup, minute = worker.rollup, worker.rollup.stages[0]
-    rollup.settings = rollup.settings.model_copy(update={"minute_s": 60.0})
-    minute.duty, minute.took, minute.rests_from = 0.5, 200.0, now
-    rollup.last_offer = now + 1000
-    minute.add({"tea": [0]}, {}, [], now)
-    assert now + 200 == pytest.approx(rollup.due_at(0))
-    worker.progress.wrote(1, 0, time.monotonic())
-    assert now + 200 * (1 - 0.2) / 0.2 == pytest.approx(rollup.due_at(0))
-    worker.progress.wrote(0.1, 0, time.monotonic())
-    assert now + 200 == pytest.approx(rollup.due_at(0))
-    rollup.last_offer = now
-    assert now + LAST_S == rollup.due_at(0)
-
-
-def test_what_is_dirty_waits_for_more_from_the_last_full_block_on_and_not_for_ever(tea: Community) -> None:
-    rollup, now = tea.lab.worker(tea.log).rollup, 1000.0
-    deferred, wait_s = rollup.stages[-1], rollup.settings.deferred_s
-    rollup.last_offer = now + 1000 * wait_s
-    deferred.add({"tea": [0]}, {}, [], now)
-    rollup.progress.wrote(0.9, 0, now + 0.5 * wait_s)
-    assert now + wait_s == rollup.due_at(3)
-    rollup.progress.wrote(1, 0, now + wait_s)
-    assert now + 2 * wait_s == rollup.due_at(3)
-    rollup.progress.wrote(1, 0, now + 20 * wait_s)
-    assert now + 10 * wait_s == pytest.approx(rollup.due_at(3))
-
-
-def test_a_stage_waits_for_those_before_it_to_be_done_with_a_backlog_and_not_for_ever(tea: Community) -> None:
-    rollup, now = tea.lab.worker(tea.log).rollup, 1000.0
-    minute, hour, wait_s = rollup.stages[0], rollup.stages[1], rollup.settings.hour_s
-    rollup.last_offer = now + 1000
-    hour.add({"tea": [0]}, {}, [], now)
-    minute.add({"tea": [0]}, {}, [], now + 5)
-    minute.came_at = now + 1
-    rollup.progress.wrote(1, 0, now + 2)
-    at_last = pytest.approx(now + wait_s / (hour.duty * rollup.settings.backlog_duty))
-    assert at_last == rollup.due_at(1)
-    minute.running = minute.take()
-    assert at_last == rollup.due_at(1)
-    minute.running = None
-    # What came after the last full block is no backlog.
-    minute.add({"tea": [0]}, {}, [], now + 5)
-    minute.came_at = now + 3
-    assert now + 2 + wait_s == rollup.due_at(1)
-
-
 def test_when_something_came_is_known_in_the_next_stage_too(tea: Community) -> None:
     worker = tea.lab.worker(tea.log)
     stages = worker.rollup.stages
@@ -379,29 +311,3 @@ def test_corrections_may_wait_for_more_and_nothing_is_acknowledged_before_them(t
     assert ([("human", 1), ("human", 2)], 0) == (sorted(tea.minute()), tea.log.committed[worker.invalidations, 0])
     lab.run(worker.drain())
     assert ([("bot", 2), ("human", 1)], said) == (tea.minute(), tea.log.committed[worker.invalidations, 0])
-
-
-def test_corrections_wait_while_more_is_coming_and_not_for_long(tea: Community) -> None:
-    rollup, now = tea.lab.worker(tea.log).rollup, 1000.0
-    minute, quiet_s, wait_s = rollup.stages[0], QUIET * rollup.settings.minute_s, rollup.settings.corrections_s
-    assert not rollup.may_hold_corrections(0, now)
-    minute.correct("tea", ["a"], now)
-    minute.add({"tea": [0]}, {}, [], now)
-    rollup.last_offer = now
-    assert now + rollup.settings.minute_s == rollup.due_at(0)
-    assert rollup.may_hold_corrections(0, now + quiet_s - 0.01)
-    assert not rollup.may_hold_corrections(0, now + quiet_s)
-    assert {} == minute.take(hold_corrections=True).corrections
-    # Nothing else is dirty: they are due when it is quiet, or, when it never is, after their time.
-    assert now + quiet_s == rollup.due_at(0)
-    rollup.last_offer = now + wait_s - 0.01
-    minute.correct("tea", ["b"], now + 1)
-    assert now + wait_s == rollup.due_at(0)
-    assert not rollup.may_hold_corrections(0, now + wait_s)
-    rollup.progress.wrote(1, 0, now + wait_s)
-    rollup.last_offer = now + 10 * wait_s
-    # Minutes may take half of the time, so it is twice the wait at the most.
-    assert now + 2 * wait_s == rollup.due_at(0)
-    assert rollup.may_hold_corrections(0, now + 2 * wait_s - 0.01)
-    assert {"tea": {"a", "b"}} == minute.take().corrections
-    assert rollup.due_at(0) is None
