@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.meter import Lap
 from streams.aggregates import ALL
 from streams.clickhouse import Warehouse
 from streams.config import to_environment
@@ -48,6 +49,8 @@ class Result:
     piece_us: float = 0.0
     """What a fixed piece of work has cost beside it, until the activity was complete."""
     settled_piece_us: float = 0.0
+    laps: list[Lap] = field(default_factory=list)
+    """Each fifth of the facts being stored, and what came after that."""
 
     @property
     def rate(self) -> float:

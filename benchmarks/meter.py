@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from statistics import fmean
 from types import TracebackType
+from typing import NamedTuple
 
 import numpy as np
 import psutil
@@ -41,17 +42,33 @@ class Cost:
     peak_rss: int
 
 
+@dataclass(frozen=True)
+class Lap:
+    """What processes cost over some time, and CPU microseconds of a fixed piece of work beside them."""
+
+    seconds: float
+    costs: dict[str, Cost]
+    piece_us: float
+
+
+class _Moment(NamedTuple):
+    """Where a lap begins: the time, CPU seconds by process, how many samples and pieces there were."""
+
+    at: float
+    cpu_s: dict[str, float]
+    samples: int
+    pieces: int
+
+
 class Meter:
     """Context manager that watches processes by name; `costs` and `seconds` hold the result afterwards."""
 
     def __init__(self, pids: Mapping[str, int]) -> None:
         self._processes = {name: psutil.Process(pid) for name, pid in pids.items()}
-        self._before: dict[str, float] = {}
-        self._peaks = dict.fromkeys(pids, 0)
+        self._samples: list[dict[str, int]] = []
         self._pieces: list[float] = []
         self._done = threading.Event()
         self._watch = threading.Thread(target=self._sample, daemon=True)
-        self._started = 0.0
         self.seconds = 0.0
         self.costs: dict[str, Cost] = {}
         self.piece_us = 0.0
@@ -60,33 +77,45 @@ class Meter:
         for number in count():
             if number % PIECE_EVERY == 0:
                 self._pieces.append(piece_us())
-            for name, process in self._processes.items():
-                self._peaks[name] = max(self._peaks[name], process.memory_info().rss)
+            self._samples.append(self._memory())
             if self._done.wait(SAMPLE_S):
                 return
 
-    def _cpu(self, name: str) -> float:
-        times = self._processes[name].cpu_times()
-        return float(times.user + times.system)
+    def _memory(self) -> dict[str, int]:
+        return {name: process.memory_info().rss for name, process in self._processes.items()}
+
+    def _now(self) -> _Moment:
+        times = {name: process.cpu_times() for name, process in self._processes.items()}
+        cpu_s = {name: float(each.user + each.system) for name, each in times.items()}
+        return _Moment(time.monotonic(), cpu_s, len(self._samples), len(self._pieces))
+
+    def _since(self, start: _Moment) -> Lap:
+        now, held = self._now(), [self._memory(), *self._samples[start.samples :]]
+        costs = {
+            name: Cost(cpu_s - start.cpu_s[name], max(sample[name] for sample in held))
+            for name, cpu_s in now.cpu_s.items()
+        }
+        return Lap(now.at - start.at, costs, fmean(self._pieces[start.pieces :] or self._pieces[-1:]))
 
     def __enter__(self) -> Meter:
-        self._before = {name: self._cpu(name) for name in self._processes}
-        self._started = time.monotonic()
+        self._start = self._lap = self._now()
         self._watch.start()
         return self
 
-    def so_far(self) -> dict[str, Cost]:
-        """What each process has cost until now."""
-        return {name: Cost(self._cpu(name) - self._before[name], self._peaks[name]) for name in self._processes}
+    def so_far(self) -> Lap:
+        """What it has cost until now."""
+        return self._since(self._start)
 
-    def mean_piece_us(self) -> float:
-        """What a fixed piece of work has cost beside them until now."""
-        return fmean(self._pieces)
+    def lap(self) -> Lap:
+        """What it has cost since the last lap."""
+        lap = self._since(self._lap)
+        self._lap = self._now()
+        return lap
 
     def mark(self) -> None:
         """The measured stretch ends here; `so_far` goes on."""
-        self.seconds = time.monotonic() - self._started
-        self.costs, self.piece_us = self.so_far(), self.mean_piece_us()
+        so_far = self.so_far()
+        self.seconds, self.costs, self.piece_us = so_far.seconds, so_far.costs, so_far.piece_us
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -17,6 +17,8 @@ from streams.settings import Settings
 POLL_S = 0.1
 STORED_POLL_S = 0.5
 """Counting what is stored takes ten milliseconds of the warehouse."""
+PARTS = 5
+"""A run is also told in parts: each ends when so many more of its facts are stored."""
 SETTLED_POLL_S = 0.25
 """Each look asks the broker about every partition."""
 LAST = tuple(aggregate.name for aggregate in ACTIVITY if aggregate.grain == "day")
@@ -102,16 +104,23 @@ def measure(
                     worker.check()
                     return done
 
-                wait_for(lambda: running(stored(warehouse) > 0), 60.0, "nothing is stored")
+                def holds(facts: int) -> Callable[[], bool]:
+                    return lambda: running(stored(warehouse) >= facts)
+
+                wait_for(holds(1), 60.0, "nothing is stored")
                 first = time.monotonic() - started
-                wait_for(lambda: running(stored(warehouse) >= events), timeout_s, "facts are missing", STORED_POLL_S)
+                laps = []
+                for part in range(1, PARTS + 1):
+                    wait_for(holds(events * part // PARTS), timeout_s, "facts are missing", STORED_POLL_S)
+                    laps.append(meter.lap())
                 ingested = time.monotonic() - started
                 complete = Completeness(warehouse)
                 wait_for(lambda: running(complete.reached()), timeout_s, f"{' and '.join(LAST)} are not complete")
                 meter.mark()
                 wait_until_settled(settings, 600.0, poll_s=SETTLED_POLL_S)
                 settled = time.monotonic() - started
-                whole, piece_us, tail = meter.so_far(), meter.mean_piece_us(), scrape(settings)
+                laps.append(meter.lap())
+                whole, tail = meter.so_far(), scrape(settings)
         check(warehouse, events)
         if then:
             then(settings, warehouse)
@@ -143,10 +152,11 @@ def measure(
             "buckets recomputed": "; ".join(recomputed),
         },
         settled,
-        {name: cost.cpu_s / events * 1e6 for name, cost in whole.items()},
-        {name: cost.peak_rss / 2**20 for name, cost in whole.items()},
+        {name: cost.cpu_s / events * 1e6 for name, cost in whole.costs.items()},
+        {name: cost.peak_rss / 2**20 for name, cost in whole.costs.items()},
         meter.piece_us,
-        piece_us,
+        whole.piece_us,
+        laps,
     )
 
 

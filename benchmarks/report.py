@@ -149,7 +149,39 @@ def flatness(measured: Sequence[Result]) -> str:
         row("a fixed piece of work beside it", "{:,.0f} us", lambda each: each.settled_piece_us),
     ]
     head = ("Medians", f"{fewest:,} events", f"{most:,} events", "ratio (by round)", "for a machine of one speed")
-    return f"{table(head, rows)}\n\nEvery run, in turn:\n\n{results(measured)}"
+    return (
+        f"{table(head, rows)}\n\nThe runs of {most:,} events, by fifths of what was stored:\n\n{laps(long)}"
+        f"\n\nEvery run, in turn:\n\n{results(measured)}"
+    )
+
+
+def laps(runs: Sequence[Result]) -> str:
+    """Medians of what each fifth of the events took, and of what came after all were stored."""
+    names = list(runs[0].cpu_us)
+    numbers = range(len(runs[0].laps))
+    fifth = runs[0].events / (len(numbers) - 1)
+
+    def row(number: int) -> tuple[str, ...]:
+        each = [run.laps[number] for run in runs]
+        last = number == numbers[-1]
+        events = runs[0].events if last else fifth
+        cpu = {name: median(lap.costs[name].cpu_s for lap in each) / events * 1e6 for name in names}
+        peaks = [median(lap.costs[name].peak_rss for lap in each) / 2**20 for name in names]
+        return (
+            "all, after they were stored" if last else f"{fifth * number:,.0f} to {fifth * (number + 1):,.0f}",
+            f"{median(lap.seconds for lap in each):.1f}",
+            f"{median(lap.piece_us for lap in each):,.0f}",
+            *(f"{us:.1f}" for us in cpu.values()),
+            f"{sum(cpu.values()):.1f}",
+            *(f"{mib:,.0f}" for mib in peaks),
+        )
+
+    head = (
+        *("Events", "s", "a piece of work, us"),
+        *(f"CPU us/event, {name}" for name in (*names, "together")),
+        *(f"peak MiB, {name}" for name in names),
+    )
+    return table(head, [row(number) for number in numbers])
 
 
 def freshness(found: Freshness) -> str:
