@@ -1,7 +1,8 @@
 """A real single-node Apache Kafka (KRaft) for the connected tests: fetched with Maven, started on free loopback ports.
 
-`python -m tests.apache_kafka run -- pytest -m connected` runs a command with `STREAMS_TEST_KAFKA=host:port` set;
-`python -m tests.apache_kafka fetch` only brings the jars. Needs Java 17 or later, and Maven for the first fetch.
+`python -m tests.apache_kafka run -- pytest -m connected` runs a command with `STREAMS_TEST_KAFKA=host:port` set, and
+what `ApacheKafka.environment` says of its other listeners; `python -m tests.apache_kafka fetch` only brings the jars.
+Needs Java 17 or later, and Maven for the first fetch.
 """
 
 from __future__ import annotations
@@ -19,9 +20,13 @@ import sys
 import tempfile
 import time
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import IO
+
+import trustme
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "deploy" / "kafka"
@@ -64,6 +69,17 @@ def _free_ports(count: int) -> list[int]:
             each.close()
 
 
+def _certify(directory: Path) -> None:
+    """Write `ca.pem`, and `broker.pem`: a certificate of one day for 127.0.0.1 alone, which `localhost` is not."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1", not_after=datetime.now(UTC) + timedelta(days=1))
+    authority.cert_pem.write_to_path(directory / "ca.pem")
+    key = load_pem_private_key(issued.private_key_pem.bytes(), None)
+    # Kafka reads no other form of key.
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (directory / "broker.pem").write_bytes(pem + b"".join(each.bytes() for each in issued.cert_chain_pems))
+
+
 def _die_with_parent() -> None:
     """A killed test run must not leave a broker behind (Linux; elsewhere `stop` has to do)."""
     if sys.platform == "linux":
@@ -73,22 +89,30 @@ def _die_with_parent() -> None:
 class ApacheKafka:
     """One broker in a temporary directory; use it as a context manager.
 
-    `bootstrap` is its plaintext address, `sasl_bootstrap` the one that wants SCRAM-SHA-512 as `SASL_USER`.
+    `bootstrap` is its plaintext address; `environment` tells a command of all listeners.
     """
 
     def __init__(self, ready_s: float = 60.0) -> None:
         self._ready_s = ready_s
         self._process: subprocess.Popen[bytes] | None = None
         self._dir: Path | None = None
-        self._port = self._sasl_port = 0
+        self._ports: dict[str, int] = {}
 
     @property
     def bootstrap(self) -> str:
-        return f"127.0.0.1:{self._port}"
+        return f"127.0.0.1:{self._ports['port']}"
 
     @property
-    def sasl_bootstrap(self) -> str:
-        return f"127.0.0.1:{self._sasl_port}"
+    def environment(self) -> dict[str, str]:
+        """Addresses of the listeners (those of SASL want SCRAM-SHA-512 as `SASL_USER`), and the authority of TLS."""
+        assert self._dir is not None
+        return {
+            "STREAMS_TEST_KAFKA": self.bootstrap,
+            "STREAMS_TEST_KAFKA_SASL": f"127.0.0.1:{self._ports['sasl_port']}",
+            "STREAMS_TEST_KAFKA_SASL_SSL": f"127.0.0.1:{self._ports['sasl_ssl_port']}",
+            "STREAMS_TEST_KAFKA_SSL": f"127.0.0.1:{self._ports['ssl_port']}",
+            "STREAMS_TEST_KAFKA_CAFILE": str(self._dir / "ca.pem"),
+        }
 
     @property
     def pid(self) -> int:
@@ -113,14 +137,12 @@ class ApacheKafka:
 
     def _start(self, java: list[str]) -> None:
         assert self._dir is not None
-        self._port, self._sasl_port, controller_port = _free_ports(3)
+        names = ("port", "sasl_port", "sasl_ssl_port", "ssl_port", "controller_port")
+        self._ports = dict(zip(names, _free_ports(len(names)), strict=True))
+        _certify(self._dir)
         template = string.Template((CONFIG / "test-broker.properties").read_text())
         properties = self._dir / "server.properties"
-        properties.write_text(
-            template.substitute(
-                port=self._port, sasl_port=self._sasl_port, controller_port=controller_port, data=self._dir / "data"
-            )
-        )
+        properties.write_text(template.substitute(self._ports, dir=self._dir))
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
         log = self._dir / "kafka.log"
         with log.open("ab") as out:
@@ -188,12 +210,7 @@ def _run(command: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with ApacheKafka() as kafka:
         print(f"Apache Kafka (pid {kafka.pid}) at {kafka.bootstrap}", file=sys.stderr)
-        environment = {
-            **os.environ,
-            "STREAMS_TEST_KAFKA": kafka.bootstrap,
-            "STREAMS_TEST_KAFKA_SASL": kafka.sasl_bootstrap,
-        }
-        child = subprocess.Popen(command, env=environment)
+        child = subprocess.Popen(command, env=os.environ | kafka.environment)
         try:
             return child.wait()
         except BaseException:

@@ -59,6 +59,15 @@ def required(condition: bool, what: str) -> None:
     pytest.skip(f"{what} is missing")
 
 
+def outside(variable: str) -> str:
+    """What `make test-kafka` says of its broker by this variable; skips without such a broker: CI runs it as well."""
+    if not os.environ.get("STREAMS_TEST_KAFKA"):
+        pytest.skip("make test-kafka runs it: the embedded broker asks nobody who they are")
+    said = os.environ.get(variable, "")
+    required(bool(said), variable)
+    return said
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in list(os.environ):

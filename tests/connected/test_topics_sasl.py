@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from conftest import outside
 from pydantic import SecretStr
 
 from streams.kafka import read_to_end
@@ -25,11 +25,8 @@ pytestmark = [pytest.mark.connected, pytest.mark.apache_kafka]
 
 @pytest.fixture
 def kafka(names: str) -> KafkaSettings:
-    address = os.environ.get("STREAMS_TEST_KAFKA_SASL")
-    if not address:
-        pytest.skip("make test-kafka runs it: the embedded broker asks nobody who they are")
     return KafkaSettings(
-        bootstrap=address,
+        bootstrap=outside("STREAMS_TEST_KAFKA_SASL"),
         topic_prefix=f"{names}.",
         security_protocol="SASL_PLAINTEXT",
         sasl_mechanism="SCRAM-SHA-512",
