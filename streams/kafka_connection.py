@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import logging
 import socket
+import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +15,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.errors import (
     AuthorizationError,
     BrokerResponseError,
+    IllegalSaslStateError,
     KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 LISTENER_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 5.0
+
+# What is said when the two sides do not speak the same protocol.
+NOT_OUR_PROTOCOL = ("[SSL: ", "Handshake failed", "Invalid frame length", "socket disconnected", "IllegalSaslState")
 
 
 class BrokerError(Exception):
@@ -47,6 +52,10 @@ class BrokerUnavailable(BrokerError):
 
 class BrokerRefused(BrokerError):
     """The broker answered and will not let us in: credentials or ACLs."""
+
+
+class BrokerNotTrusted(BrokerError):
+    """The broker's certificate is signed by nobody we trust, is another host's, or has expired."""
 
 
 class BrokerMisconfigured(BrokerError):
@@ -96,14 +105,8 @@ def client_config(kafka: KafkaSettings) -> dict[str, Any]:
     }
     if not config["bootstrap_servers"]:
         raise BrokerMisconfigured("kafka.bootstrap is empty", "there is no broker to talk to", "set it to host:port")
-    if kafka.ssl_cafile is not None:
-        if not kafka.ssl_cafile.is_file():
-            raise BrokerMisconfigured(
-                f"kafka.ssl_cafile {kafka.ssl_cafile} is no file",
-                "the brokers' certificates cannot be checked without it",
-                "correct the path, or leave it unset to trust the system's authorities",
-            )
-        config["ssl_cafile"] = str(kafka.ssl_cafile)
+    if kafka.security_protocol.endswith("SSL"):
+        config["ssl_context"] = _tls(kafka)
     if kafka.security_protocol.startswith("SASL_"):
         if kafka.security_protocol == "SASL_PLAINTEXT":
             remote = [host for host in _hosts(kafka.bootstrap) if not _is_loopback(host)]
@@ -126,6 +129,30 @@ def client_config(kafka: KafkaSettings) -> dict[str, Any]:
     return config
 
 
+def _tls(kafka: KafkaSettings) -> ssl.SSLContext:
+    """What checks certificates: the authority of `ssl_cafile`, else the system's."""
+    if kafka.ssl_cafile is None:
+        return ssl.create_default_context()
+    try:
+        return ssl.create_default_context(cafile=str(kafka.ssl_cafile))
+    except OSError as error:
+        raise BrokerMisconfigured(
+            f"kafka.ssl_cafile {kafka.ssl_cafile} holds no certificate",
+            f"the brokers' certificates cannot be checked without it: {error.strerror}",
+            "name a PEM file, or leave it unset to trust the system's authorities",
+        ) from error
+
+
+def _not_trusted(kafka: KafkaSettings, why: str) -> BrokerNotTrusted:
+    if "mismatch" in why:
+        step = "set kafka.bootstrap, and advertised.listeners of the broker, to names that are in its certificate"
+    elif "expired" in why:
+        step = "renew the broker's certificate"
+    else:
+        step = "set kafka.ssl_cafile to the PEM file of the authority that signed the broker's certificate"
+    return BrokerNotTrusted(f"the certificate of the Kafka broker at {kafka.bootstrap} is not trusted", why, step)
+
+
 @contextmanager
 def explained(kafka: KafkaSettings) -> Iterator[None]:
     """Turn the client library's errors into ours."""
@@ -138,32 +165,48 @@ def explained(kafka: KafkaSettings) -> Iterator[None]:
             "check kafka.security_protocol, kafka.sasl_* and the ACLs: streams config show",
         ) from error
     except KafkaError as error:
-        if isinstance(error, BrokerResponseError) and not isinstance(error, RequestTimedOutError):
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            raise _not_trusted(kafka, str(error)) from error
+        if isinstance(error, BrokerResponseError) and not isinstance(
+            error, RequestTimedOutError | IllegalSaslStateError
+        ):
             what = f"the Kafka broker at {kafka.bootstrap} answered with an error"
             raise BrokerError(what, str(error), "streams doctor") from error
-        raise BrokerUnavailable(
-            f"the Kafka broker at {kafka.bootstrap} cannot be reached",
-            str(error),
-            "start one with `streams up`, or point kafka.bootstrap elsewhere; check kafka.security_protocol",
-        ) from error
+        step = "start one with `streams up`, or point kafka.bootstrap elsewhere"
+        if any(sign in str(error) for sign in NOT_OUR_PROTOCOL):
+            step = f"set kafka.security_protocol ({kafka.security_protocol}) to what this port speaks"
+        raise BrokerUnavailable(f"the Kafka broker at {kafka.bootstrap} cannot be reached", str(error), step) from error
 
 
-def _await_listener(addresses: Sequence[str]) -> None:
-    """Return when somebody listens at one of them; the library would log every attempt, and leave its sockets open."""
+def _await_listener(config: dict[str, Any]) -> None:
+    """Return when somebody we trust listens at one address; the library would try again whatever is wrong there.
+
+    It would also log every attempt, and leave its sockets open.
+    """
     deadline = time.monotonic() + LISTENER_TIMEOUT_S
     while True:
-        for address in addresses:
+        not_trusted = reason = ""
+        for address in config["bootstrap_servers"]:
             host, _, port = address.rpartition(":")
             try:
-                socket.create_connection((host.strip("[]"), int(port)), timeout=LISTENER_TIMEOUT_S).close()
+                _greet(host.strip("[]"), int(port), config.get("ssl_context"))
                 return
-            except ValueError:
-                raise BrokerMisconfigured(f"kafka.bootstrap {address} has no port", "", "set it to host:port") from None
+            except ssl.SSLCertVerificationError as error:
+                not_trusted = f"{address}: {error.strerror}"
             except OSError as error:
                 reason = f"{address}: {error.strerror or error}"
-        if time.monotonic() > deadline:
-            raise KafkaConnectionError(reason)
+            except ValueError:
+                raise BrokerMisconfigured(f"kafka.bootstrap {address} has no port", "", "set it to host:port") from None
+        if not_trusted or time.monotonic() > deadline:
+            raise KafkaConnectionError(not_trusted or reason)
         time.sleep(0.2)
+
+
+def _greet(host: str, port: int, context: ssl.SSLContext | None) -> None:
+    """Connect, and where TLS is spoken shake hands. Raises OSError."""
+    with socket.create_connection((host, port), timeout=LISTENER_TIMEOUT_S) as plain:
+        if context is not None:
+            context.wrap_socket(plain, server_hostname=host).close()
 
 
 _Client = TypeVar("_Client", KafkaAdminClient, KafkaProducer, KafkaConsumer)
@@ -201,7 +244,7 @@ class _Causes(logging.Handler):
 
 def connected(kind: type[_Client], config: dict[str, Any]) -> _Client:
     """Make a client; one that cannot connect leaves its thread behind, so that is ended here."""
-    _await_listener(config["bootstrap_servers"])
+    _await_listener(config)
     made: list[KafkaNetClient] = []
 
     def connection(**given: Any) -> KafkaNetClient:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import socketserver
+import ssl
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import trustme
 from pydantic import SecretStr
 
 from streams.kafka import topic_names
-from streams.kafka_connection import BrokerMisconfigured, BrokerUnavailable, client_config
+from streams.kafka_connection import (
+    BrokerMisconfigured,
+    BrokerNotTrusted,
+    BrokerUnavailable,
+    _await_listener,
+    client_config,
+)
 from streams.kafka_topics import wanted_topics
 from streams.settings import KafkaSettings
 from streams.topics import ALL, INTERNAL
@@ -36,18 +49,23 @@ def test_plain_settings_name_every_broker() -> None:
     assert not [name for name in config if name.startswith("sasl")]
 
 
-def test_sasl_over_tls_carries_user_and_password(tmp_path: Path) -> None:
-    authority = tmp_path / "ca.pem"
-    authority.write_text("")
+@pytest.fixture
+def cafile(tmp_path: Path) -> Path:
+    trustme.CA(organization_name="Ours").cert_pem.write_to_path(tmp_path / "ca.pem")
+    return tmp_path / "ca.pem"
 
-    config = client_config(sasl(ssl_cafile=authority, sasl_mechanism="SCRAM-SHA-256"))
+
+def test_sasl_over_tls_carries_user_and_password_and_trusts_the_authority_alone(cafile: Path) -> None:
+    config = client_config(sasl(ssl_cafile=cafile, sasl_mechanism="SCRAM-SHA-256"))
+
+    [trusted] = config.pop("ssl_context").get_ca_certs()
+    assert (("organizationName", "Ours"),) in trusted["subject"]
 
     assert {
         "security_protocol": "SASL_SSL",
         "sasl_mechanism": "SCRAM-SHA-256",
         "sasl_plain_username": "worker",
         "sasl_plain_password": "open sesame",
-        "ssl_cafile": str(authority),
     } == {name: value for name, value in config.items() if name.startswith(("s",))}
 
 
@@ -82,9 +100,77 @@ def test_sasl_without_a_user_says_which_settings_to_set(missing: dict[str, objec
     assert "STREAMS_KAFKA__SASL_USERNAME" in refused.value.next
 
 
-def test_a_missing_authority_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BrokerMisconfigured, match=r"nowhere\.pem is no file"):
-        client_config(sasl(ssl_cafile=tmp_path / "nowhere.pem"))
+@pytest.mark.parametrize(("name", "why"), [("nowhere.pem", "No such file"), ("empty.pem", "no certificate")])
+def test_an_authority_file_without_a_certificate_is_named(tmp_path: Path, name: str, why: str) -> None:
+    (tmp_path / "empty.pem").write_text("")
+
+    with pytest.raises(BrokerMisconfigured, match=rf"{name} holds no certificate") as refused:
+        client_config(sasl(ssl_cafile=tmp_path / name))
+
+    assert why in refused.value.why
+
+
+@contextlib.contextmanager
+def listener(certificate: trustme.LeafCert) -> Iterator[int]:
+    """Port of somebody who shakes hands with this certificate and hangs up."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+
+    class Shake(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with contextlib.suppress(OSError):
+                context.wrap_socket(self.request, server_side=True).close()
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Shake) as server:
+        thread = threading.Thread(target=server.serve_forever, args=[0.05])
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("host", "expires_in_days", "authority", "next"),
+    [
+        ("127.0.0.1", 1, "another", "set kafka.ssl_cafile to the PEM file of the authority"),
+        ("kafka.example", 1, "ours", "names that are in its certificate"),
+        ("127.0.0.1", -1, "ours", "renew the broker's certificate"),
+    ],
+)
+def test_a_certificate_that_is_not_good_is_said_at_once_with_the_way_out(
+    tmp_path: Path, host: str, expires_in_days: int, authority: str, next: str
+) -> None:
+    authorities = {"ours": trustme.CA(), "another": trustme.CA()}
+    authorities["ours"].cert_pem.write_to_path(tmp_path / "ca.pem")
+    expires = datetime.now(UTC) + timedelta(days=expires_in_days)
+    with listener(authorities[authority].issue_cert(host, not_after=expires)) as port:
+        started = time.monotonic()
+
+        with pytest.raises(BrokerNotTrusted) as refused:
+            topic_names(sasl(bootstrap=f"127.0.0.1:{port}", ssl_cafile=tmp_path / "ca.pem"))
+
+    assert time.monotonic() - started < 1
+    assert f"the certificate of the Kafka broker at 127.0.0.1:{port} is not trusted" == refused.value.what
+    assert "certificate verify failed" in refused.value.why
+    assert next in refused.value.next
+
+
+def test_a_bad_certificate_is_told_though_another_broker_is_away(tmp_path: Path) -> None:
+    with listener(trustme.CA().issue_cert("127.0.0.1")) as bad, socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        with pytest.raises(BrokerNotTrusted):
+            topic_names(sasl(bootstrap=f"127.0.0.1:{bad},127.0.0.1:{held.getsockname()[1]}"))
+
+
+def test_one_broker_with_a_bad_certificate_is_no_matter_while_another_has_a_good_one(tmp_path: Path) -> None:
+    ours = trustme.CA()
+    ours.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with listener(ours.issue_cert("elsewhere.example")) as bad, listener(ours.issue_cert("127.0.0.1")) as good:
+        kafka = sasl(bootstrap=f"127.0.0.1:{bad},127.0.0.1:{good}", ssl_cafile=tmp_path / "ca.pem")
+
+        _await_listener(client_config(kafka))
 
 
 def test_an_empty_bootstrap_is_refused() -> None:

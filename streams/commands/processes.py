@@ -42,14 +42,14 @@ def worker(
     if port is not None:
         changes["port"] = port
     settings = settings.model_copy(update={"worker": settings.worker.model_copy(update=changes)})
-    from streams.kafka import admin
+    from streams.kafka import topic_names
     from streams.logging import configure
     from streams.processors.worker import run
 
     configure(settings.log_level, settings.log_format)
-    # The library would end with a page of traceback when nobody answers; this says it in three lines.
-    with admin(settings.kafka):
-        pass
+    # The library would end with a page of traceback when nobody answers, and try for ever when a broker is not trusted
+    # at the address it advertises; this says it in three lines.
+    topic_names(settings.kafka)
     run(settings)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import ssl
 import sys
 import threading
 import time
@@ -211,12 +210,9 @@ def new_app(settings: Settings) -> faust.App:
 
 def credentials(kafka: KafkaSettings) -> Any:
     """Faust's credentials. It would speak plain text when given a password without TLS, so that is refused."""
-    client_config(kafka)
+    context = client_config(kafka).get("ssl_context")
     if kafka.security_protocol == "PLAINTEXT":
         return None
-    context = None
-    if kafka.security_protocol.endswith("SSL"):
-        context = ssl.create_default_context(cafile=str(kafka.ssl_cafile) if kafka.ssl_cafile else None)
     if kafka.security_protocol == "SSL":
         return faust.SSLCredentials(context=context)
     return faust.SASLCredentials(
