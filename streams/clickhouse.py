@@ -71,6 +71,7 @@ _WRITE_SETTINGS: SettingValues = {"async_insert": 0, "wait_end_of_query": 1}
 _DEFAULT_MAX_QUERY_SIZE = 262_144
 
 _MESSAGE_LENGTH = 1000
+_NOT_TRUSTED = re.compile(r"certificate verify failed: (.*?)\.? \(_ssl")
 _STATUS = re.compile(r"HTTP status (\d+)")
 _OUR_FAULT = ("400", "401", "403", "404", "405", "411", "413", "415")
 
@@ -205,6 +206,9 @@ def _connect(settings: WarehouseSettings, headers: dict[str, str]) -> Client:
     url = urlsplit(settings.url)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise WarehouseError(f"warehouse.url must look like http://host:8123, not {_shown(settings)}")
+    if settings.ssl_cafile and not settings.ssl_cafile.is_file():
+        raise WarehouseError(f"warehouse.ssl_cafile {settings.ssl_cafile} is no file")
+    authority = str(settings.ssl_cafile) if settings.ssl_cafile else None
     local = url.hostname in ("127.0.0.1", "localhost", "::1")
     return clickhouse_connect.get_client(
         interface=url.scheme,
@@ -225,7 +229,8 @@ def _connect(settings: WarehouseSettings, headers: dict[str, str]) -> Client:
         autogenerate_session_id=False,
         show_clickhouse_errors="scrub",
         # Never through the proxy of the environment to this machine; else a pool that is closed with the client.
-        **({"pool_mgr": PoolManager(maxsize=16)} if local else {"dedicated_pool": True}),
+        **({"pool_mgr": PoolManager(maxsize=16, ca_certs=authority)} if local else {"dedicated_pool": True}),
+        ca_cert=authority,
         tz_mode="aware",
         headers=headers,
         client_name="community-streams",
@@ -254,6 +259,13 @@ def _shown(settings: WarehouseSettings) -> str:
 
 def _classified(error: ClickHouseError, settings: WarehouseSettings) -> WarehouseUnavailable | WarehouseError:
     code = getattr(error, "code", None)
+    not_trusted = _NOT_TRUSTED.search(str(error.__cause__))
+    if not_trusted:
+        # It may be renewed while we wait.
+        return WarehouseUnavailable(
+            f"{_shown(settings)}: its certificate is not trusted: {not_trusted.group(1)}; "
+            "warehouse.ssl_cafile names the PEM file of the authority that signs it"
+        )
     # After a syntax error the server lists every keyword it knows.
     text = f"{_shown(settings)}: {str(error).split(' Expected one of: ')[0][:_MESSAGE_LENGTH]}"
     if code is not None:

@@ -171,7 +171,7 @@ def warehouse(settings: Settings) -> Iterator[Check]:
             "warehouse",
             "fail",
             f"{where}: {_short(error)}",
-            "check warehouse.url, warehouse.user and warehouse.password",
+            "check warehouse.url, warehouse.user, warehouse.password and warehouse.ssl_cafile",
         )
     finally:
         if client is not None:

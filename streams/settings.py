@@ -56,6 +56,7 @@ class WarehouseSettings(Section):
     url: str = Field("http://127.0.0.1:8123", description="http(s)://host:port of the ClickHouse HTTP interface")
     user: str = Field("default", description="user of ClickHouse")
     password: SecretStr = Field(SecretStr(""), description="its password; never printed")
+    ssl_cafile: Path | None = Field(None, description="PEM file of the authority that signed its certificate")
     database: str = Field(
         "community",
         pattern=r"^[a-z][a-z0-9_]{0,40}$",

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import http.server
 import logging
 import socket
 import threading
-import urllib.request
 from collections.abc import Iterator
 from decimal import Decimal
 
 import pyarrow as pa
 import pytest
 from pydantic import SecretStr
+from relays import relay
 
 from streams.clickhouse import TRANSIENT, Warehouse, WarehouseError, WarehouseUnavailable
 from streams.embedded.child import free_port
@@ -167,41 +166,16 @@ def test_a_server_that_says_nothing_is_unavailable_after_the_time_out() -> None:
 
 def test_a_write_is_answered_when_it_has_ended(empty: Warehouse, moments: str) -> None:
     """Else a server says 200 when there is progress, and an error after it would pass for success."""
-    asked: list[str] = []
-
-    class Relay(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if b"INSERT" in body or "INSERT" in self.path:
-                asked.append(self.path)
-            headers = {name: value for name, value in self.headers.items() if name not in ("Host", "Content-Length")}
-            request = urllib.request.Request(empty.settings.url + self.path, body, headers)
-            with urllib.request.urlopen(request) as answer:
-                content = answer.read()
-                self.send_response(answer.status)
-                for name, value in answer.getheaders():
-                    if name not in ("Content-Length", "Transfer-Encoding"):
-                        self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Relay) as relay:
-        threading.Thread(target=relay.serve_forever).start()
-        url = f"http://127.0.0.1:{relay.server_port}"
+    asked: list[tuple[str, bytes]] = []
+    with relay(empty.settings.url, asked) as url:
         client = Warehouse(empty.settings.model_copy(update={"url": url}))
-        try:
-            client.insert(moments, pa.table({"n": pa.array([1], pa.uint64())}))
-            client.command(f"INSERT INTO {moments} (n) SELECT 2")
-            client.command(f"INSERT INTO {moments} (n) SELECT {{n:UInt64}}", {"n": 3})
-        finally:
-            client.close()
-            relay.shutdown()
+        client.insert(moments, pa.table({"n": pa.array([1], pa.uint64())}))
+        client.command(f"INSERT INTO {moments} (n) SELECT 2")
+        client.command(f"INSERT INTO {moments} (n) SELECT {{n:UInt64}}", {"n": 3})
+        client.close()
     assert [(6,)] == empty.rows(f"SELECT sum(n) FROM {moments}")
-    assert [True] * 3 == ["wait_end_of_query=1" in path for path in asked]
+    writes = [path for path, body in asked if "INSERT" in path or b"INSERT" in body]
+    assert [True] * 3 == ["wait_end_of_query=1" in path for path in writes]
 
 
 def test_one_client_serves_many_threads(empty: Warehouse, moments: str) -> None:
