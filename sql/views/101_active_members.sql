@@ -1,4 +1,5 @@
 -- title: daily, weekly and monthly active members by day, and stickiness
+-- plan: inline
 -- Engaged members, exact: dau of the day, wau of the 7 and mau of the 28 days that end with it. stickiness = dau / mau.
 -- A member enters a window with the first active day in it and leaves it one length after the last: what is summed up are those
 -- steps, two a member and spell of activity, instead of 28 rows an active day. No day is missing: silence lets windows run empty.

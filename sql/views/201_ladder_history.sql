@@ -1,4 +1,5 @@
 -- title: where on the ladder each member was, and since when: one row a stay on a level, with the evidence for the step to it
+-- plan: inline
 -- Up at once: on the day on which the days within the level's window suffice. Down on a schedule: on the first Monday on which the
 -- level has not been met for the days of grace, to the highest level that was met within them. So the level of a day is the
 -- highest one met between that day and the last Monday less the grace: nothing else is remembered, and what was true on any day
@@ -76,7 +77,8 @@ WITH
             (
                 SELECT
                     s.community_id AS community_id,
-                    toDateTime(s.first_at) AS moment,
+                    -- Where midnight is within an hour of UTC, one hour may be of two days.
+                    toDateTime(arrayJoin([s.first_at, s.last_at])) AS moment,
                     s.ref AS ref,
                     s.member_id AS member_id,
                     transform(s.community_id, zones.1, zones.2, zones.2[1]) AS zone,

@@ -1,4 +1,5 @@
 -- title: recurring occasions that nobody declared: hours in which members come together again and again
+-- plan: inline
 -- One row a community, calendar month and ritual: what the months up to its end (2 for daily, 6 for weekly, 12 for monthly
 -- rituals) let infer. An hour of the day, of the week or of the month is a ritual when attendance reached
 -- max(3, 3 x expected) on at least half of its dates, on 4 at the least, and

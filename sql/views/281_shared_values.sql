@@ -1,4 +1,5 @@
 -- title: what a community holds dear: how much it is spoken of, and whether whoever speaks of it acts on it
+-- plan: inline
 -- One row a month and value that was spoken of or acted on. talk_to_act: of the members who spoke of the value in the month, the
 -- share that acted on it between their first word of the month and 28 days later.
 CREATE OR REPLACE VIEW {db}.shared_values AS

@@ -1,4 +1,5 @@
 -- title: who thanked whom, by month
+-- plan: inline
 -- A message that thanks is for the author of what it answers and for whom it mentions: counted actors on both ends, never oneself.
 -- Ties know by the minute whom a member answered and mentioned, and when first and last: the message is told by its time.
 CREATE OR REPLACE VIEW {db}.thanks AS

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from folds import in_world
@@ -15,6 +16,9 @@ from hypothesis import strategies as st
 from oracle import Event, event_time
 from oracles.ladder import STEPS, Evidence, Member, Stay, Step, ladder
 from pipeline import Lab, Log
+from settled import declare
+
+from streams.communities.settings import Community, Ritual
 
 pytestmark = pytest.mark.connected
 
@@ -234,6 +238,32 @@ def test_who_hosts_a_ritual_builds(lab: Lab) -> None:
         )
         for member in ("ann", "bo")
     ]
+
+
+def test_who_hosts_before_midnight_and_after_it_hosts_on_both_days(lab: Lab) -> None:
+    community, kolkata = f"{lab.world()}midnight", ZoneInfo("Asia/Kolkata")
+    hosted = Ritual.model_validate({"every": "day", "at": "07:00", "host_id": "ann"})
+    declare(lab, community, Community(zone="Asia/Kolkata", rituals={"晨读": hosted}))
+    fourth = date(2026, 1, 8)
+    # Midnight in Kolkata is at 18:30 UTC: in the middle of an hour.
+    around = [
+        act(community, "ann", fourth, "check_in") | {"occurred_at": f"2026-01-07T18:{minute}:00Z"}
+        for minute in (10, 29, 30, 50)
+    ]
+    before = [act(community, "ann", fourth - timedelta(days=n), hour=hour) for n in (1, 2, 3) for hour in range(4, 8)]
+    events = publish(lab, [*before, *around, act(community, "ann", fourth, "review", hour=4)])
+
+    found = history(lab, f"community_id = '{community}'")
+
+    # Two days as a host and a review are the three that a co-builder needs.
+    last = found[community, "ann"][-1]
+    assert ("co-builder", fourth, 3) == (last.level, last.since, last.evidence.built)
+    assert found == ladder(
+        events,
+        {community: fourth},
+        day_of=lambda event: event_time(event).astimezone(kolkata).date(),
+        hosts={("晨读", "ann")},
+    )
 
 
 def test_linked_accounts_climb_as_one_person_and_apart_again(lab: Lab) -> None:
