@@ -202,7 +202,7 @@ class Listed:
 
 @cache
 def _sql(name: str) -> str:
-    from streams.migrations import sql_root
+    from streams.sql_files import sql_root
 
     return (sql_root() / "dead_letters" / name).read_text()
 

@@ -149,7 +149,8 @@ def warehouse(settings: Settings) -> Iterator[Check]:
         yield Check("warehouse", "fail", f"{where}: {shut}", _start(where, "warehouse.url"))
         return
     from streams.clickhouse import Warehouse, WarehouseError, WarehouseUnavailable
-    from streams.migrations import MigrationError, status
+    from streams.migrations import status
+    from streams.sql_files import SqlFilesError
 
     client: Warehouse | None = None
     try:
@@ -164,7 +165,7 @@ def warehouse(settings: Settings) -> Iterator[Check]:
         yield Check("migrations", "ok", "all applied")
         yield from _progress(client, settings)
         yield from _dead_letters(client)
-    except MigrationError as error:
+    except SqlFilesError as error:
         yield Check("migrations", "fail", _short(error), "install the version that fits the warehouse")
     except (WarehouseError, WarehouseUnavailable) as error:
         yield Check(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from streams.migrations import sql_root
+from streams.sql_files import sql_root
 
 DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "cookbook.md"
 

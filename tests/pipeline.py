@@ -18,12 +18,12 @@ from zlib import crc32
 import pyarrow as pa
 
 from streams.clickhouse import Warehouse, WarehouseUnavailable
-from streams.migrations import made, views
 from streams.processors.block import Batch, Block, Record
 from streams.processors.ingest import Ingest, Message
 from streams.processors.progress import Partition, Progress
 from streams.processors.rollup import Rollup
 from streams.settings import MetricsSettings, Settings
+from streams.sql_files import made, views
 from streams.topics import ALL, by_name
 from streams.topics.internal import DEAD_LETTERS, INVALIDATIONS
 

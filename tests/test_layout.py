@@ -13,8 +13,8 @@ from pipeline import Lab
 
 from streams import aggregates, topics
 from streams.aggregates import Aggregate
-from streams.migrations import sql_root
 from streams.processors.facts import COLUMNS, TYPES
+from streams.sql_files import sql_root
 from streams.topics import Family
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,7 +55,10 @@ def within(module: str, *packages: str) -> bool:
 
 # Layers, from the inside out: a module may import its own layer and those before it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("streams.topics", "streams.statements", "streams.settings", "streams.metrics", "streams.catalog"),
+    (
+        *("streams.topics", "streams.statements", "streams.settings", "streams.metrics", "streams.catalog"),
+        "streams.sql_files",
+    ),
     (
         *("streams.aggregates", "streams.identity", "streams.simulate", "streams.traces", "streams.dead_letters"),
         "streams.communities",
@@ -80,8 +83,6 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 
 # What points the other way, and why it may.
 KNOWN = {
-    ("streams.dead_letters", "streams.migrations"): "where the SQL files are, asked when they are first needed",
-    ("streams.processors.recompute", "streams.migrations"): "where the SQL files are",
     ("streams.processors.retry", "streams.clickhouse"): "the error that is waited out",
     ("streams.processors.ingest", "streams.clickhouse"): "the type of what it is given",
     ("streams.processors.rollup", "streams.clickhouse"): "the type of what it is given",

@@ -11,8 +11,9 @@ import pytest
 
 from streams.clickhouse import Warehouse, WarehouseError
 from streams.embedded.warehouse_process import EmbeddedWarehouse
-from streams.migrations import Applied, MigrationError, load, migrate, sql_root, status, views
+from streams.migrations import Applied, MigrationError, load, migrate, status
 from streams.settings import MetricsSettings, WarehouseSettings
+from streams.sql_files import SqlFilesError, made, sql_root, views
 
 FIRST = """-- title: a log
 -- backend: any
@@ -84,7 +85,7 @@ def test_files_that_cannot_be_ordered_are_refused(tmp_path: Path, files: dict[st
 
 def test_the_sql_of_an_installed_package_is_found(tmp_path: Path) -> None:
     package = tmp_path / "site" / "streams"
-    with pytest.raises(MigrationError, match="install the package again"):
+    with pytest.raises(SqlFilesError, match="install the package again"):
         sql_root(package)
     (package / "_sql" / "migrations").mkdir(parents=True)
     assert package / "_sql" == sql_root(package)
@@ -205,3 +206,12 @@ def test_the_schema_of_this_project_is_applied_whole(warehouse: Warehouse) -> No
         {"name": warehouse.settings.store},
     )
     assert [] == undocumented
+
+
+def test_views_that_say_so_are_planned_with_what_they_read() -> None:
+    said = {file: re.findall(r"^-- plan: (.*)$", sql, re.MULTILINE) for file, sql in views()}
+    inline = {file for file, sql in views() if "analyzer_inline_views = 1" in made(sql)}
+
+    assert all(plans in ([], ["inline"]) for plans in said.values()), said
+    assert {file for file, plans in said.items() if plans} == inline
+    assert "201_ladder_history.sql" in inline

@@ -156,7 +156,7 @@ def _statements(ctx: typer.Context) -> dict[str, str]:
 def _files(metrics: MetricsSettings) -> dict[str, tuple[str, str]]:
     """View -> (file, statement); refuses when a metric is read from a view that no file makes."""
     from streams.catalog import ALL
-    from streams.migrations import view_files
+    from streams.sql_files import view_files
 
     files = view_files(metrics)
     for metric in ALL:

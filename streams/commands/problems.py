@@ -147,7 +147,7 @@ KNOWN: dict[str, Callable[[BaseException], Problem]] = {
     "streams.communities.file.SettingsFault": _spoken,
     "streams.embedded.stack.StackError": _spoken,
     "streams.kafka_connection.BrokerError": _spoken,
-    "streams.migrations.MigrationError": _migrations,
+    "streams.sql_files.SqlFilesError": _migrations,
     "streams.embedded.directory.DirectoryInUse": _in_use,
     "streams.embedded.child.ChildFailed": _child_failed,
     "streams.embedded.engine.EngineError": _child_failed,

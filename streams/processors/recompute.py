@@ -19,7 +19,7 @@ from streams import metrics
 from streams.aggregates import SECONDS, Aggregate, Buckets, Grain
 from streams.aggregates.aggregate import among, in_buckets, of_communities, recompute_select
 from streams.aggregates.local import LocalTime
-from streams.migrations import corrected_facts, sql_root, uncommented
+from streams.sql_files import corrected_facts, sql_root, uncommented
 
 # Collapsing rows of one insert costs as much as the insert, and FINAL does it anyway. Conditions on the sorting key
 # choose all versions of a row or none, so they may be checked before FINAL merges rows: that costs a third. Looking for

@@ -15,7 +15,7 @@ from pipeline import Lab
 from streams import catalog
 from streams.catalog import ALL, COLUMNS, RELATIONS, Metric
 from streams.catalog.comments import column_comments, statement, view_comment, views
-from streams.migrations import sql_root, view_files
+from streams.sql_files import sql_root, view_files
 
 FILES = sorted(Path(catalog.__file__).parent.glob("*.py"))
 VIEWS = sorted(view_files())

@@ -24,7 +24,7 @@ from pipeline import Lab, Log
 from streams.cli import main
 from streams.communities.file import parse
 from streams.communities.rows import TABLES
-from streams.migrations import views
+from streams.sql_files import views
 
 pytestmark = pytest.mark.connected
 

@@ -17,7 +17,7 @@ from oracle import CONTRIBUTING, ENGAGED, Oracle, Rolling, bucket
 from pipeline import Lab, Log
 
 from streams.clickhouse import Warehouse
-from streams.migrations import views
+from streams.sql_files import views
 
 pytestmark = pytest.mark.connected
 
