@@ -89,8 +89,8 @@ class Meter:
         cpu_s = {name: float(each.user + each.system) for name, each in times.items()}
         return _Moment(time.monotonic(), cpu_s, len(self._samples), len(self._pieces))
 
-    def _since(self, start: _Moment) -> Lap:
-        now, held = self._now(), [self._memory(), *self._samples[start.samples :]]
+    def _between(self, start: _Moment, now: _Moment) -> Lap:
+        held = [self._memory(), *self._samples[start.samples :]]
         costs = {
             name: Cost(cpu_s - start.cpu_s[name], max(sample[name] for sample in held))
             for name, cpu_s in now.cpu_s.items()
@@ -104,13 +104,12 @@ class Meter:
 
     def so_far(self) -> Lap:
         """What it has cost until now."""
-        return self._since(self._start)
+        return self._between(self._start, self._now())
 
     def lap(self) -> Lap:
         """What it has cost since the last lap."""
-        lap = self._since(self._lap)
-        self._lap = self._now()
-        return lap
+        started, self._lap = self._lap, self._now()
+        return self._between(started, self._lap)
 
     def mark(self) -> None:
         """The measured stretch ends here; `so_far` goes on."""

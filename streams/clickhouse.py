@@ -17,7 +17,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DataError, Not
 from clickhouse_connect.driver.summary import QuerySummary
 from urllib3 import PoolManager
 
-from streams import statements
+from streams import statements, tls
 from streams.embedded.warehouse_process import PIPELINE, PRIORITY_HEADER
 from streams.settings import WarehouseSettings
 
@@ -206,9 +206,13 @@ def _connect(settings: WarehouseSettings, headers: dict[str, str]) -> Client:
     url = urlsplit(settings.url)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise WarehouseError(f"warehouse.url must look like http://host:8123, not {_shown(settings)}")
-    if settings.ssl_cafile and not settings.ssl_cafile.is_file():
-        raise WarehouseError(f"warehouse.ssl_cafile {settings.ssl_cafile} is no file")
-    authority = str(settings.ssl_cafile) if settings.ssl_cafile else None
+    authority = None
+    if settings.ssl_cafile and url.scheme == "https":
+        authority = str(settings.ssl_cafile)
+        try:
+            tls.context(settings.ssl_cafile)
+        except OSError as error:
+            raise WarehouseError(f"warehouse.ssl_cafile {authority} holds no certificate: {error.strerror}") from error
     local = url.hostname in ("127.0.0.1", "localhost", "::1")
     return clickhouse_connect.get_client(
         interface=url.scheme,
@@ -262,10 +266,9 @@ def _classified(error: ClickHouseError, settings: WarehouseSettings) -> Warehous
     not_trusted = _NOT_TRUSTED.search(str(error.__cause__))
     if not_trusted:
         # It may be renewed while we wait.
-        return WarehouseUnavailable(
-            f"{_shown(settings)}: its certificate is not trusted: {not_trusted.group(1)}; "
-            "warehouse.ssl_cafile names the PEM file of the authority that signs it"
-        )
+        why = not_trusted.group(1)
+        step = tls.next_step(why, "warehouse.ssl_cafile", "warehouse.url")
+        return WarehouseUnavailable(f"{_shown(settings)}: its certificate is not trusted: {why}; {step}")
     # After a syntax error the server lists every keyword it knows.
     text = f"{_shown(settings)}: {str(error).split(' Expected one of: ')[0][:_MESSAGE_LENGTH]}"
     if code is not None:

@@ -26,13 +26,15 @@ from kafka.net.compat import KafkaNetClient
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 
+from streams import tls
+
 if TYPE_CHECKING:
     from streams.settings import KafkaSettings
 
 LISTENER_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 5.0
 
-# What is said when the two sides do not speak the same protocol.
+# What is said when the two sides do not speak the same protocol; some of it for other reasons too.
 NOT_OUR_PROTOCOL = ("[SSL: ", "Handshake failed", "Invalid frame length", "socket disconnected", "IllegalSaslState")
 
 
@@ -130,11 +132,8 @@ def client_config(kafka: KafkaSettings) -> dict[str, Any]:
 
 
 def _tls(kafka: KafkaSettings) -> ssl.SSLContext:
-    """What checks certificates: the authority of `ssl_cafile`, else the system's."""
-    if kafka.ssl_cafile is None:
-        return ssl.create_default_context()
     try:
-        return ssl.create_default_context(cafile=str(kafka.ssl_cafile))
+        return tls.context(kafka.ssl_cafile)
     except OSError as error:
         raise BrokerMisconfigured(
             f"kafka.ssl_cafile {kafka.ssl_cafile} holds no certificate",
@@ -144,12 +143,7 @@ def _tls(kafka: KafkaSettings) -> ssl.SSLContext:
 
 
 def _not_trusted(kafka: KafkaSettings, why: str) -> BrokerNotTrusted:
-    if "mismatch" in why:
-        step = "set kafka.bootstrap, and advertised.listeners of the broker, to names that are in its certificate"
-    elif "expired" in why:
-        step = "renew the broker's certificate"
-    else:
-        step = "set kafka.ssl_cafile to the PEM file of the authority that signed the broker's certificate"
+    step = tls.next_step(why, "kafka.ssl_cafile", "kafka.bootstrap, and advertised.listeners of the broker,")
     return BrokerNotTrusted(f"the certificate of the Kafka broker at {kafka.bootstrap} is not trusted", why, step)
 
 
@@ -174,7 +168,7 @@ def explained(kafka: KafkaSettings) -> Iterator[None]:
             raise BrokerError(what, str(error), "streams doctor") from error
         step = "start one with `streams up`, or point kafka.bootstrap elsewhere"
         if any(sign in str(error) for sign in NOT_OUR_PROTOCOL):
-            step = f"set kafka.security_protocol ({kafka.security_protocol}) to what this port speaks"
+            step = f"if this port does not speak {kafka.security_protocol}, set kafka.security_protocol to what it does"
         raise BrokerUnavailable(f"the Kafka broker at {kafka.bootstrap} cannot be reached", str(error), step) from error
 
 
@@ -188,6 +182,8 @@ def _await_listener(config: dict[str, Any]) -> None:
         not_trusted = reason = ""
         for address in config["bootstrap_servers"]:
             host, _, port = address.rpartition(":")
+            if not port.isdecimal():
+                raise BrokerMisconfigured(f"kafka.bootstrap {address} has no port", "", "set it to host:port")
             try:
                 _greet(host.strip("[]"), int(port), config.get("ssl_context"))
                 return
@@ -195,8 +191,6 @@ def _await_listener(config: dict[str, Any]) -> None:
                 not_trusted = f"{address}: {error.strerror}"
             except OSError as error:
                 reason = f"{address}: {error.strerror or error}"
-            except ValueError:
-                raise BrokerMisconfigured(f"kafka.bootstrap {address} has no port", "", "set it to host:port") from None
         if not_trusted or time.monotonic() > deadline:
             raise KafkaConnectionError(not_trusted or reason)
         time.sleep(0.2)

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from streams.kafka import topic_names
 from streams.kafka_connection import (
+    LISTENER_TIMEOUT_S,
     BrokerMisconfigured,
     BrokerNotTrusted,
     BrokerUnavailable,
@@ -118,6 +119,7 @@ def listener(certificate: trustme.LeafCert) -> Iterator[int]:
 
     class Shake(socketserver.BaseRequestHandler):
         def handle(self) -> None:
+            self.request.settimeout(5)
             with contextlib.suppress(OSError):
                 context.wrap_socket(self.request, server_side=True).close()
 
@@ -135,8 +137,8 @@ def listener(certificate: trustme.LeafCert) -> Iterator[int]:
     ("host", "expires_in_days", "authority", "next"),
     [
         ("127.0.0.1", 1, "another", "set kafka.ssl_cafile to the PEM file of the authority"),
-        ("kafka.example", 1, "ours", "names that are in its certificate"),
-        ("127.0.0.1", -1, "ours", "renew the broker's certificate"),
+        ("kafka.example", 1, "ours", "names that are in the certificate"),
+        ("127.0.0.1", -1, "ours", "renew the certificate"),
     ],
 )
 def test_a_certificate_that_is_not_good_is_said_at_once_with_the_way_out(
@@ -151,17 +153,19 @@ def test_a_certificate_that_is_not_good_is_said_at_once_with_the_way_out(
         with pytest.raises(BrokerNotTrusted) as refused:
             topic_names(sasl(bootstrap=f"127.0.0.1:{port}", ssl_cafile=tmp_path / "ca.pem"))
 
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < LISTENER_TIMEOUT_S
     assert f"the certificate of the Kafka broker at 127.0.0.1:{port} is not trusted" == refused.value.what
     assert "certificate verify failed" in refused.value.why
     assert next in refused.value.next
 
 
-def test_a_bad_certificate_is_told_though_another_broker_is_away(tmp_path: Path) -> None:
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_bad_certificate_is_told_though_another_broker_is_away(order: int) -> None:
     with listener(trustme.CA().issue_cert("127.0.0.1")) as bad, socket.socket() as held:
         held.bind(("127.0.0.1", 0))
+        addresses = [f"127.0.0.1:{port}" for port in (bad, held.getsockname()[1])]
         with pytest.raises(BrokerNotTrusted):
-            topic_names(sasl(bootstrap=f"127.0.0.1:{bad},127.0.0.1:{held.getsockname()[1]}"))
+            topic_names(sasl(bootstrap=",".join(addresses[::order])))
 
 
 def test_one_broker_with_a_bad_certificate_is_no_matter_while_another_has_a_good_one(tmp_path: Path) -> None:

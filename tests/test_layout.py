@@ -57,7 +57,7 @@ def within(module: str, *packages: str) -> bool:
 LAYERS: tuple[tuple[str, ...], ...] = (
     (
         *("streams.topics", "streams.statements", "streams.settings", "streams.metrics", "streams.catalog"),
-        "streams.sql_files",
+        *("streams.sql_files", "streams.tls"),
     ),
     (
         *("streams.aggregates", "streams.identity", "streams.simulate", "streams.traces", "streams.dead_letters"),

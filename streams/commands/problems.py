@@ -129,6 +129,10 @@ def _migrations(error: BaseException) -> Problem:
     return Problem("the migrations cannot be applied", _one_line(error), "streams migrate --status", FINDINGS)
 
 
+def _no_sql(error: BaseException) -> Problem:
+    return Problem("the SQL files cannot be read", _one_line(error), "install the package again", FINDINGS)
+
+
 def _in_use(error: BaseException) -> Problem:
     return Problem("the data directory is in use", _one_line(error), "", USAGE)
 
@@ -147,7 +151,8 @@ KNOWN: dict[str, Callable[[BaseException], Problem]] = {
     "streams.communities.file.SettingsFault": _spoken,
     "streams.embedded.stack.StackError": _spoken,
     "streams.kafka_connection.BrokerError": _spoken,
-    "streams.sql_files.SqlFilesError": _migrations,
+    "streams.migrations.MigrationError": _migrations,
+    "streams.sql_files.SqlFilesError": _no_sql,
     "streams.embedded.directory.DirectoryInUse": _in_use,
     "streams.embedded.child.ChildFailed": _child_failed,
     "streams.embedded.engine.EngineError": _child_failed,

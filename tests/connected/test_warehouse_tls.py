@@ -52,10 +52,25 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_with_the_setting_that_
     client = Warehouse(settings_over_tls.model_copy(update={"ssl_cafile": None}))
     with contextlib.closing(client), pytest.raises(WarehouseUnavailable) as away:
         client.rows("SELECT 1")
-    assert re.search(r"its certificate is not trusted: unable to get .*; warehouse\.ssl_cafile", str(away.value))
+    assert re.search(r"its certificate is not trusted: unable to get .*; set warehouse\.ssl_cafile", str(away.value))
 
 
-def test_an_authority_that_is_no_file_is_named(tmp_path: Path) -> None:
-    settings = WarehouseSettings(url="https://127.0.0.1:1", ssl_cafile=tmp_path / "nowhere.pem")
-    with pytest.raises(WarehouseError, match=r"warehouse\.ssl_cafile .*nowhere\.pem is no file"):
+def test_a_certificate_of_another_name_is_refused_with_the_setting_that_helps(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    with relay(warehouse.settings.url, [], authority.issue_cert("clickhouse.example")) as url:
+        client = Warehouse(warehouse.settings.model_copy(update={"url": url, "ssl_cafile": tmp_path / "ca.pem"}))
+        with contextlib.closing(client), pytest.raises(WarehouseUnavailable) as away:
+            client.rows("SELECT 1")
+    assert re.search(r"mismatch.*; set warehouse\.url to names that are in the certificate", str(away.value))
+
+
+@pytest.mark.parametrize("name", ["nowhere.pem", "empty.pem"])
+def test_an_authority_file_without_a_certificate_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty.pem").write_text("")
+    settings = WarehouseSettings(url="https://127.0.0.1:1", ssl_cafile=tmp_path / name)
+    with pytest.raises(WarehouseError, match=rf"warehouse\.ssl_cafile .*{name} holds no certificate: ") as refused:
         Warehouse(settings).rows("SELECT 1")
+    assert not isinstance(refused.value, WarehouseUnavailable), "it would be waited out"
