@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import ssl
 import sys
 import urllib.error
 import urllib.request
@@ -12,8 +13,9 @@ from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
 
 import typer
 
+from streams import tls
 from streams.commands import settings_of
-from streams.commands.problems import FINDINGS, UNREACHABLE, Refused
+from streams.commands.problems import FINDINGS, UNREACHABLE, USAGE, Refused
 
 if TYPE_CHECKING:
     from streams.settings import WarehouseSettings
@@ -48,7 +50,8 @@ def sql(
     terminal = sys.stdout.isatty()
     request = _request(settings.warehouse, text, format or ("PrettyCompact" if terminal else "TSV"))
     try:
-        with urllib.request.urlopen(request, timeout=settings.warehouse.timeout_s) as answer:
+        trusted = _trusted(settings.warehouse)
+        with urllib.request.urlopen(request, timeout=settings.warehouse.timeout_s, context=trusted) as answer:
             shutil.copyfileobj(answer, sys.stdout.buffer)
         sys.stdout.flush()
     except urllib.error.HTTPError as error:
@@ -60,11 +63,26 @@ def sql(
         # Whoever read our output has had enough of it, as in `| head`; the interpreter must not flush again on exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
+        why = getattr(error, "reason", error)
+        step = "streams doctor checks every part; streams up starts the embedded ones"
+        if isinstance(why, ssl.SSLCertVerificationError):
+            step = tls.next_step(str(why), "warehouse.ssl_cafile", "warehouse.url")
         raise Refused(
-            f"the warehouse at {_address(settings.warehouse)} cannot be reached",
-            str(getattr(error, "reason", error)),
-            "streams doctor checks every part; streams up starts the embedded ones",
-            UNREACHABLE,
+            f"the warehouse at {_address(settings.warehouse)} cannot be reached", str(why), step, UNREACHABLE
+        ) from None
+
+
+def _trusted(warehouse: WarehouseSettings) -> ssl.SSLContext | None:
+    if urlsplit(warehouse.url).scheme != "https":
+        return None
+    try:
+        return tls.context(warehouse.ssl_cafile)
+    except OSError as error:
+        raise Refused(
+            f"warehouse.ssl_cafile {warehouse.ssl_cafile} holds no certificate",
+            str(error.strerror),
+            "name a PEM file, or leave it unset to trust the system's authorities",
+            USAGE,
         ) from None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,27 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_with_the_setting_that_
     with contextlib.closing(client), pytest.raises(WarehouseUnavailable) as away:
         client.rows("SELECT 1")
     assert re.search(r"its certificate is not trusted: unable to get .*; set warehouse\.ssl_cafile", str(away.value))
+
+
+def sql(settings: WarehouseSettings, cafile: Path) -> subprocess.CompletedProcess[str]:
+    """`streams sql`, which speaks for itself: answers are passed on as they come."""
+    where = {"url": settings.url, "database": settings.database, "ssl_cafile": cafile}
+    options = [word for name, value in where.items() for word in ("--set", f"warehouse.{name}={value}")]
+    command = [sys.executable, "-m", "streams", *options, "sql", "SELECT 6 * 7"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("settings_over_tls", ["127.0.0.1"], indirect=True)
+def test_the_command_for_one_query_trusts_the_same(settings_over_tls: WarehouseSettings, tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").write_text("")
+    trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
+
+    told = sql(settings_over_tls, tmp_path / "ca.pem")
+    untold, empty = (sql(settings_over_tls, tmp_path / name) for name in ("other.pem", "empty.pem"))
+
+    assert (0, "42\n") == (told.returncode, told.stdout), told.stderr
+    assert (3, True) == (untold.returncode, "next: set warehouse.ssl_cafile to the PEM" in untold.stderr), untold.stderr
+    assert (2, True) == (empty.returncode, "empty.pem holds no certificate" in empty.stderr), empty.stderr
 
 
 def test_a_certificate_of_another_name_is_refused_with_the_setting_that_helps(
