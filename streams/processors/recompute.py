@@ -37,6 +37,8 @@ MAX_BUCKETS = 100_000
 MAX_ROWS = 500_000
 """Rows that a statement should write at most: its memory grows with them, but it costs as much as thousands of sparse
 buckets."""
+MAX_SETS = 100_000
+"""The same where rows have a set of members in them: one takes as much memory as five without."""
 
 
 class Warehouse(Protocol):
@@ -65,13 +67,14 @@ def template(name: str) -> str:
 
 @dataclass(slots=True)
 class Size:
-    """How many buckets the next statement of a recompute may hold."""
+    """How many buckets the next statement of a recompute may hold, so that it writes no more rows than it should."""
 
     buckets: int
+    max_rows: int = MAX_ROWS
 
     def learn(self, buckets: int, rows: int) -> None:
         """A statement wrote `rows` for `buckets`. At most four times as many are next: the others may be denser."""
-        self.buckets = min(MAX_BUCKETS, max(1, buckets * MAX_ROWS // max(rows, MAX_ROWS // 4)))
+        self.buckets = min(MAX_BUCKETS, max(1, buckets * self.max_rows // max(rows, self.max_rows // 4)))
 
 
 class VersionClock:
@@ -103,7 +106,7 @@ def recompute(
     Keys that vanished are removed from the `replaced` ones: where facts only came, none can have. Safe to repeat.
     """
     started = time.monotonic()
-    count, size = 0, Size(FIRST_BUCKETS[aggregate.grain])
+    count, size = 0, Size(FIRST_BUCKETS[aggregate.grain], MAX_SETS if aggregate.sets else MAX_ROWS)
     for part in chunks(dirty, size):
         if aggregate.local:
             rows = write_local_days(warehouse, aggregate, part, version, local.of(part))
