@@ -7,7 +7,6 @@ from math import inf
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-import pyarrow as pa
 import pytest
 
 with warnings.catch_warnings():
@@ -18,7 +17,7 @@ with warnings.catch_warnings():
     from faust.types import TP
 
     from streams.processors.consumer import FETCH_WAIT_MS, TRICKLE_S, Backlog, BatchConsumer, BatchSchema, Pace, shares
-    from streams.processors.worker import credentials, new_app, use_jemalloc
+    from streams.processors.worker import credentials, new_app
 
 from streams.settings import KafkaSettings, Settings
 
@@ -386,14 +385,3 @@ def test_the_pace_is_known_once_something_of_every_partition_was_taken():
     assert 0 == pace.record_ms([Backlog(10, 5000), Backlog(10, 6000), Backlog(0, 0)])
     pace.taken += 100
     assert 20 == pace.record_ms([Backlog(10, 7000), Backlog(10, 9000), Backlog(0, 0)])
-
-
-@pytest.mark.parametrize("said", ["", "system"])
-def test_arrow_takes_its_memory_from_jemalloc_unless_it_is_told_from_where(monkeypatch, said):
-    before = pa.default_memory_pool()
-    monkeypatch.setenv("ARROW_DEFAULT_MEMORY_POOL", said)
-    try:
-        use_jemalloc()
-        assert (before.backend_name if said else "jemalloc") == pa.default_memory_pool().backend_name
-    finally:
-        pa.set_memory_pool(before)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import os
 import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import faust
@@ -37,6 +39,8 @@ log = structlog.get_logger()
 DAY_S = 86_400.0
 LONGEST_REQUEST = 64 << 20
 END_OFFSETS_EVERY_S = 2.0
+M_MMAP_THRESHOLD = -3
+"""Of `malloc.h`: larger blocks than this are mapped each by itself. glibc's own grows with what is freed."""
 
 
 class Position(NamedTuple):
@@ -223,13 +227,17 @@ def credentials(kafka: KafkaSettings) -> Any:
     )
 
 
-def use_jemalloc() -> None:
-    """Let Arrow take its memory from jemalloc, where it is built in, unless ARROW_DEFAULT_MEMORY_POOL says otherwise.
+def hand_back_memory() -> None:
+    """Have what is free go back to the machine: of a backlog half a gigabyte would stay.
 
-    Blocks are freed by another thread than made them: mimalloc, Arrow's default, keeps 200 MiB that nothing is in.
+    Arrow takes its memory from jemalloc, where that is built in, unless ARROW_DEFAULT_MEMORY_POOL says otherwise: other
+    threads free blocks than made them, and mimalloc, its default, keeps 200 MiB of those. And glibc maps what is larger
+    than 512 KiB, such as a fetch, by itself: it would lie between what stays.
     """
     if "jemalloc" in pa.supported_memory_backends() and not os.environ.get("ARROW_DEFAULT_MEMORY_POOL"):
         pa.set_memory_pool(pa.jemalloc_memory_pool())
+    with suppress(AttributeError):  # another C library than glibc
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 512 << 10)
 
 
 def run(settings: Settings) -> None:
@@ -241,7 +249,7 @@ def run(settings: Settings) -> None:
     # work. What was imported is never garbage.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-    use_jemalloc()
+    hand_back_memory()
     # Arrow imports pandas, where there is one, when it converts its first list: before there are events.
     threading.Thread(target=pa.array, args=([],)).start()
     worker = Worker(settings)

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.aggregates import ALL, SECONDS, Aggregate
-from streams.aggregates.activity import HOUR
+from streams.aggregates import ALL, SECONDS, Aggregate, activity, members
 from streams.processors.invalidations import MAX_MINUTES, Invalidation, decode, encode, of_minutes
 from streams.processors.recompute import Size, VersionClock, chunks, coarser, recompute
 from streams.processors.stages import Marks, Stage, starts_of
@@ -65,18 +64,22 @@ class Dense:
 
 
 @pytest.mark.parametrize(
-    ("rows_each", "sizes"),
+    ("aggregate", "rows_each", "sizes"),
     [
-        (1, [10_000, 40_000, 100_000, 50_000]),
-        (10, [10_000, 40_000, 50_000, 50_000, 50_000]),
-        (100, [10_000] + [5_000] * 38),
-        (0, [10_000, 40_000, 100_000, 50_000]),
+        (members.HOUR, 1, [10_000, 40_000, 100_000, 50_000]),
+        (members.HOUR, 10, [10_000, 40_000, 50_000, 50_000, 50_000]),
+        (members.HOUR, 100, [10_000] + [5_000] * 38),
+        (members.HOUR, 0, [10_000, 40_000, 100_000, 50_000]),
+        (activity.HOUR, 1, [10_000, 40_000, 100_000, 50_000]),
+        (activity.HOUR, 10, [10_000] * 20),
     ],
 )
-def test_a_statement_holds_as_many_buckets_as_the_one_before_found_rows_for(rows_each: int, sizes: list[int]) -> None:
+def test_a_statement_holds_as_many_buckets_as_the_one_before_found_rows_for(
+    aggregate: Aggregate, rows_each: int, sizes: list[int]
+) -> None:
     warehouse: Any = Dense(rows_each)
     hours = {"tea": range(0, 200_000 * 3600, 3600)}
-    assert sum(sizes) == recompute(warehouse, HOUR, hours, {}, version=1)
+    assert sum(sizes) == recompute(warehouse, aggregate, hours, {}, version=1)
     assert sizes == warehouse.sizes
 
 
