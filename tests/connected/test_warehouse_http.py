@@ -360,7 +360,3 @@ def test_a_port_in_use_is_named_in_the_error(warehouse_server: EmbeddedWarehouse
     port = int(warehouse_server.url.rsplit(":", 1)[1])
     with pytest.raises(ChildFailed, match=str(port)):
         EmbeddedWarehouse(tmp_path, port=port).start()
-
-
-def test_free_memory_goes_back_to_the_machine_after_a_second(http: Http) -> None:
-    assert b"opt.dirty_decay_ms: 1000 " in http("SELECT * FROM system.jemalloc_stats FORMAT TSVRaw").data
