@@ -228,7 +228,7 @@ def credentials(kafka: KafkaSettings) -> Any:
 
 
 def hand_back_memory() -> None:
-    """Have what is free go back to the machine: of a backlog half a gigabyte would stay.
+    """Have what is free go back to the machine: of a backlog 350 MiB would stay for good.
 
     Arrow takes its memory from jemalloc, where that is built in, unless ARROW_DEFAULT_MEMORY_POOL says otherwise: other
     threads free blocks than made them, and mimalloc, its default, keeps 200 MiB of those. And glibc maps what is larger
