@@ -58,7 +58,10 @@ RECOMPUTE_SECONDS = Histogram(
     registry=REGISTRY,
 )
 DIRTY_BUCKETS = Gauge(
-    "streams_dirty_buckets", "Buckets waiting to be recomputed; of days, their hours.", ["stage"], registry=REGISTRY
+    "streams_dirty_buckets",
+    "Buckets waiting to be recomputed, at the most; of days, their hours.",
+    ["stage"],
+    registry=REGISTRY,
 )
 BAD_INVALIDATIONS = Counter(
     "streams_bad_invalidations", "Records of the invalidations topic that are not invalidations.", registry=REGISTRY

@@ -27,7 +27,7 @@ from streams.processors.progress import Progress
 from streams.processors.recompute import VersionClock, every_bucket, recompute
 from streams.processors.references import naming_minutes
 from streams.processors.retry import until_available
-from streams.processors.stages import Stage, buckets_of, mark, stages, starts_of
+from streams.processors.stages import Stage, buckets_of, stages, starts_of
 from streams.processors.zones import local_time
 from streams.settings import RollupSettings
 
@@ -96,7 +96,7 @@ class Rollup:
         stage = self.stages[index]
         while True:
             stage.wake.clear()
-            metrics.DIRTY_BUCKETS.labels(stage.name).set(sum(len(starts) for starts in stage.dirty.values()))
+            metrics.DIRTY_BUCKETS.labels(stage.name).set(stage.dirty.held)
             due_at = self.due_at(index)
             if due_at is None:
                 await stage.wake.wait()
@@ -164,7 +164,7 @@ class Rollup:
                 naming = await until_available("references", lambda: self.naming(taken))
                 for community, minutes in naming.items():
                     for marks in (taken.dirty, taken.replaced):
-                        mark(marks, community, starts_of(list(minutes), SECONDS["minute"]))
+                        marks.add(community, starts_of(list(minutes), SECONDS["minute"]))
             await until_available("recompute", lambda: self.recompute(taken))
             await self.hand_on(index, taken)
         finally:
@@ -207,7 +207,7 @@ class Rollup:
             ).items():
                 # Who was somebody else, or is hidden, leaves keys behind.
                 for marks in (stage.dirty, stage.replaced):
-                    mark(marks, community, starts_of(list(minutes), SECONDS["minute"]))
+                    marks.add(community, starts_of(list(minutes), SECONDS["minute"]))
         version = self.versions.take()
         local = local_time(self.warehouse) if any(aggregate.local for aggregate in stage.aggregates) else LocalTime()
         for aggregate in stage.aggregates:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from math import inf
@@ -21,10 +21,50 @@ from streams.settings import RollupSettings
 
 Starts = np.ndarray[Any, np.dtype[np.uint32]]
 
-Marks = Mapping[str, Starts]
-"""Community -> starts of buckets, epoch seconds: sorted, each once. Four bytes each: a backfill marks millions."""
-
 GRAINS: tuple[Grain, ...] = ("minute", "hour", "day")
+
+
+class Marks(Mapping[str, Starts]):
+    """Community -> starts of buckets, epoch seconds: sorted, each once. Four bytes each: a backfill marks millions.
+
+    What is added is sorted in when somebody looks, or when there is more of it than of what is sorted: so a mark costs
+    the same however many there are.
+    """
+
+    def __init__(self) -> None:
+        self._sorted: dict[str, Starts] = {}
+        self._added: dict[str, list[Starts]] = {}
+        self._held: dict[str, int] = {}
+
+    def add(self, community: str, starts: Starts) -> None:
+        """Mark some buckets, of which each is named once."""
+        held = self._held[community] = self._held.get(community, 0) + len(starts)
+        self._added.setdefault(community, []).append(starts)
+        if community not in self._sorted or held > 2 * len(self._sorted[community]):
+            self._sort(community)
+
+    def _sort(self, community: str) -> None:
+        added = self._added.pop(community)
+        known = self._sorted.get(community)
+        pieces = added if known is None else [known, *added]
+        starts = pieces[0] if len(pieces) == 1 else np.unique(np.concatenate(pieces))
+        self._sorted[community], self._held[community] = starts, len(starts)
+
+    def __getitem__(self, community: str) -> Starts:
+        if community in self._added:
+            self._sort(community)
+        return self._sorted[community]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sorted)
+
+    def __len__(self) -> int:
+        return len(self._sorted)
+
+    @property
+    def held(self) -> int:
+        """How many marks there are, and less than as many again for what is named twice."""
+        return sum(self._held.values())
 
 
 @dataclass(slots=True)
@@ -40,8 +80,8 @@ class Stage:
     duty: float = 1.0
     """Largest share of the time that it may take while more is coming."""
     marks: Grain = "hour"
-    dirty: dict[str, Starts] = field(default_factory=dict)
-    replaced: dict[str, Starts] = field(default_factory=dict)
+    dirty: Marks = field(default_factory=Marks)
+    replaced: Marks = field(default_factory=Marks)
     settings: dict[str, set[Part]] = field(default_factory=lambda: defaultdict(set))
     """Community -> parts of its settings that changed."""
     corrections: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -73,7 +113,7 @@ class Stage:
         # Days are told when they are recomputed, each in the zone of its community: until then their hours are kept.
         for marks, more in ((self.dirty, dirty), (self.replaced, replaced)):
             for community, moments in more.items():
-                mark(marks, community, starts_of(moments, SECONDS[self.marks]))
+                marks.add(community, starts_of(moments, SECONDS[self.marks]))
         self.waiting.extend(batches)
         if self.since is None:
             self.since = now
@@ -107,7 +147,7 @@ class Stage:
         Corrections may be left for a later run, and then so are the batches: none is done before all of it is.
         """
         taken = copy(self)
-        self.dirty, self.replaced, self.settings = {}, {}, defaultdict(set)
+        self.dirty, self.replaced, self.settings = Marks(), Marks(), defaultdict(set)
         self.since, self.came_at, self.oldest_received_ms = None, inf, 0
         if hold_corrections:
             taken.corrections, taken.waiting = defaultdict(set), []
@@ -120,12 +160,6 @@ def starts_of(moments: ArrayLike, size: int) -> Starts:
     """Starts of the buckets of `size` seconds that contain some moments (epoch seconds): sorted, each once."""
     array = np.asarray(moments, np.uint32)
     return np.unique(array - array % np.uint32(size))
-
-
-def mark(marks: MutableMapping[str, Starts], community: str, starts: Starts) -> None:
-    """Add starts of buckets to those that are marked."""
-    known = marks.get(community)
-    marks[community] = starts if known is None else np.union1d(known, starts)
 
 
 def stages(settings: RollupSettings) -> list[Stage]:

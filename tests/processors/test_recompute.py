@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import defaultdict
 from itertools import pairwise
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -118,6 +120,29 @@ def test_a_stage_gathers_until_it_is_taken_and_then_starts_anew() -> None:
     assert ({"tea": [0, 3600, 7200], "pot": [3600]}, 40) == (listed(taken.dirty), taken.oldest_received_ms)
     assert {"pot": [3600]} == listed(taken.replaced)
     assert (None, {}, {}, []) == (stage.since, stage.dirty, stage.replaced, stage.waiting)
+
+
+@given(st.lists(st.tuples(st.sampled_from("tp"), st.sets(st.integers(0, 40)), st.booleans())))
+def test_marks_are_sorted_and_each_is_there_once_whenever_one_looks(added: list[tuple[str, set[int], bool]]) -> None:
+    marks, expected = Marks(), defaultdict[str, set[int]](set)
+    for community, starts, look in added:
+        marks.add(community, starts_of(list(starts), 1))
+        expected[community] |= starts
+        assert sum(map(len, expected.values())) <= marks.held <= 2 * sum(map(len, expected.values()))
+        if look:
+            assert sorted(expected[community]) == marks[community].tolist()
+    assert {community: sorted(starts) for community, starts in expected.items()} == listed(marks)
+
+
+def test_a_mark_costs_the_same_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    sorted_in = []
+    unique = np.unique
+    monkeypatch.setattr(np, "unique", lambda array: sorted_in.append(len(array)) or unique(array))
+    marks = Marks()
+    for minute in range(10_000):
+        marks.add("tea", np.array([minute], np.uint32))
+    assert list(range(10_000)) == marks["tea"].tolist()
+    assert sum(sorted_in) < 4 * 10_000
 
 
 @given(st.text(), st.sets(st.integers(0, 2**32 - 1)), st.integers(0, 2**50))
