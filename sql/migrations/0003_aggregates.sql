@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS {store}.activity_minute
 ENGINE = ReplacingMergeTree(version, is_deleted)
 PARTITION BY toYear(start)
 ORDER BY (toStartOfHour(start), community_id, start, family, platform, actor_kind)
-SETTINGS index_granularity = 2048, min_parts_to_merge_at_once = 16,
+SETTINGS index_granularity = 2048, min_parts_to_merge_at_once = 16, merge_selector_base = 12,
     min_age_to_force_merge_seconds = 600, min_age_to_force_merge_on_partition_only = 1
 COMMENT 'Activity per community by minute, recomputed from facts. Read the views of {db} instead';
 
