@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
 import sys
 import warnings
@@ -50,3 +51,24 @@ print(libc.mallinfo2().mapped - before)
 def test_the_memory_of_a_fetch_is_its_own(said: str, mapped: int) -> None:
     ran = subprocess.run([sys.executable, "-c", FETCHES, said], check=True, capture_output=True, text=True)
     assert int(ran.stdout) == pytest.approx(mapped, abs=2)
+
+
+# A worker whose port is taken ends as soon as it has begun.
+RUN = """
+import socket
+import pyarrow as pa
+from streams.processors.worker import run
+from streams.settings import Settings, WorkerSettings
+
+with socket.create_server(("127.0.0.1", 0)) as taken:
+    try:
+        run(Settings(_env_file=None, worker=WorkerSettings(port=taken.getsockname()[1])))
+    except OSError:
+        print(pa.default_memory_pool().backend_name)
+"""
+
+
+def test_a_worker_hands_back_its_memory() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "ARROW_DEFAULT_MEMORY_POOL"}
+    ran = subprocess.run([sys.executable, "-c", RUN], check=True, capture_output=True, text=True, env=environment)
+    assert ran.stdout == "jemalloc\n"
