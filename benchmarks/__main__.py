@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks import corrections, freshness, others, path, report, steps, views
@@ -75,7 +76,9 @@ def run_flat(options: argparse.Namespace) -> None:
     measured = []
     for turn in range(options.rounds):
         print(f"round {turn + 1} of {options.rounds}", flush=True)
-        measured += [on_fresh_broker(path.measure, events, options.partitions) for events in options.sizes]
+        measured += [
+            on_fresh_broker(partial(path.measure, merging=True), events, options.partitions) for events in options.sizes
+        ]
     report.publish("flat", report.flatness(measured), options.command_line, options.write)
 
 

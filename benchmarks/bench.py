@@ -49,6 +49,10 @@ class Result:
     piece_us: float = 0.0
     """What a fixed piece of work has cost beside it, until the activity was complete."""
     settled_piece_us: float = 0.0
+    merging_cpu_us: float = 0.0
+    """CPU of merging everything after that, as ten minutes of quiet do."""
+    merging_piece_us: float = 0.0
+    """What a fixed piece of work has cost beside that."""
     laps: list[Lap] = field(default_factory=list)
     """Each fifth of the facts being stored, and what came after that."""
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from benchmarks.bench import ACTIVITY, Result, scrape, warehouse_for, worker_for
 from benchmarks.meter import Meter
+from benchmarks.views import merge_quiet
 from streams.aggregates import ALL
 from streams.clickhouse import Warehouse
 from streams.embedded.broker import EmbeddedBroker
 from streams.processors.settled import wait_until_settled
 from streams.settings import Settings
 
+TIMEOUT_S = 900.0
 POLL_S = 0.1
 STORED_POLL_S = 0.5
 """Counting what is stored takes ten milliseconds of the warehouse."""
@@ -89,11 +91,14 @@ def measure(
     settings: Settings,
     events: int,
     *,
-    timeout_s: float = 900.0,
+    merging: bool = False,
     then: Callable[[Settings, Warehouse], None] | None = None,
     log: Path | None = None,
 ) -> Result:
-    """Run a worker over filled topics until everything holds `events`; `then` runs on what it leaves behind."""
+    """Run a worker over filled topics until everything holds `events`.
+
+    `merging` also measures what it costs to merge it all; `then` runs on what is left behind.
+    """
     with warehouse_for(settings) as (settings, server, warehouse):
         with worker_for(settings, log) as worker:
             pids = {"worker": worker.pid, "warehouse": server.pid, "broker": broker.pid}
@@ -111,17 +116,20 @@ def measure(
                 first = time.monotonic() - started
                 laps = []
                 for part in range(1, PARTS + 1):
-                    wait_for(holds(events * part // PARTS), timeout_s, "facts are missing", STORED_POLL_S)
+                    wait_for(holds(events * part // PARTS), TIMEOUT_S, "facts are missing", STORED_POLL_S)
                     laps.append(meter.lap())
                 ingested = time.monotonic() - started
                 complete = Completeness(warehouse)
-                wait_for(lambda: running(complete.reached()), timeout_s, f"{' and '.join(LAST)} are not complete")
+                wait_for(lambda: running(complete.reached()), TIMEOUT_S, f"{' and '.join(LAST)} are not complete")
                 meter.mark()
                 wait_until_settled(settings, 600.0, poll_s=SETTLED_POLL_S)
                 settled = time.monotonic() - started
                 laps.append(meter.lap())
                 whole, tail = meter.so_far(), scrape(settings)
         check(warehouse, events)
+        with Meter({"warehouse": server.pid}) as merge:
+            if merging:
+                merge_quiet(warehouse)
         if then:
             then(settings, warehouse)
 
@@ -156,6 +164,8 @@ def measure(
         {name: cost.peak_rss / 2**20 for name, cost in whole.costs.items()},
         meter.piece_us,
         whole.piece_us,
+        merge.costs["warehouse"].cpu_s / events * 1e6,
+        merge.piece_us,
         laps,
     )
 

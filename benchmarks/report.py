@@ -142,6 +142,14 @@ def flatness(measured: Sequence[Result]) -> str:
             lambda each: each.settled_cpu_us,
             lambda each: each.settled_piece_us,
         ),
+        row(
+            "CPU until all is merged too, together",
+            "{:.1f} us/event",
+            lambda each: sum(each.settled_cpu_us.values()) + each.merging_cpu_us,
+            lambda each: (
+                sum(each.settled_cpu_us.values()) / each.settled_piece_us + each.merging_cpu_us / each.merging_piece_us
+            ),
+        ),
         *(
             row(f"peak memory, {name}", "{:,.0f} MiB", lambda each, name=name: each.settled_peak_mib[name])
             for name in names

@@ -54,7 +54,7 @@ def test_few_and_many_events_are_compared_by_their_medians_and_round_by_round() 
     def run(events: int, seconds: float, mib: float, piece_us: float = 100.0) -> Result:
         of = {"worker": seconds, "broker": 1.0}
         peak = {"worker": mib, "broker": 1.0}
-        return Result("ours", events, seconds, of, peak, {}, seconds + 1, of, peak, piece_us, piece_us)
+        return Result("ours", events, seconds, of, peak, {}, seconds + 1, of, peak, piece_us, piece_us, 3.0, 50.0)
 
     few = [run(100, 1, 10), run(100, 2, 10), run(100, 1, 10)]
     many = [run(500, 5, 20), run(500, 8, 30, piece_us=200.0), run(500, 4, 30)]
@@ -68,4 +68,6 @@ def test_few_and_many_events_are_compared_by_their_medians_and_round_by_round() 
     assert f"| CPU {everything}, worker | 1.0 us/event | 5.0 us/event | {worker} |" in text
     together = "3.00 (3.00, 3.00, 2.50) | 2.50 (3.00, 1.50, 2.50)"
     assert f"| CPU {everything}, together | 2.0 us/event | 6.0 us/event | {together} |" in text
+    merged = "1.80 (1.80, 2.00, 1.60) | 1.38 (1.50, 1.17, 1.38)"
+    assert f"| CPU until all is merged too, together | 5.0 us/event | 9.0 us/event | {merged} |" in text
     assert "| peak memory, worker | 10 MiB | 30 MiB | 3.00 (2.00, 3.00, 3.00) |  |" in text
