@@ -368,9 +368,24 @@ def test_contract_check_compares_with_a_folder_or_refuses_an_unknown_revision(ru
     path.write_text(json.dumps(schema))
     code, out, _ = run("contract", "check", "--dir", "kept", "--against", "old")
     assert (1, "breaking: order: order_id: newly required\n") == (code, out)
+    schema["required"].append("order_id")
+    path.write_text(json.dumps(schema))
+    (tmp_path / "old" / "schemas" / "poll.json").write_text("{}")
+    code, out, _ = run("contract", "check", "--dir", "kept", "--against", "old")
+    assert (1, "breaking: poll: the family is gone\n") == (code, out)
     code, _, err = run("contract", "check", "--dir", "kept", "--against", "v0")
     assert 2 == code
     assert "--against v0" in err
+
+
+def test_contract_check_compares_with_a_git_revision(run: Run) -> None:
+    run("contract", "export", "--dir", "kept")
+    Path("kept/schemas/poll.json").write_text("{}")
+    commit = "-c user.name=a -c user.email=a commit -qm kept"
+    for line in ("init -q", "add kept", commit, "rm -q kept/schemas/poll.json"):
+        subprocess.run(["git", *line.split()], check=True)
+    code, out, _ = run("contract", "check", "--dir", "kept", "--against", "HEAD")
+    assert (1, "breaking: poll: the family is gone\n") == (code, out)
 
 
 def test_version_names_package_and_engines(run: Run) -> None:

@@ -1,6 +1,6 @@
 -- title: the watermark over all partitions: one row
--- The least of the partitions that have something left to read: the others do not hold it back. Unknown before anything is
--- stored.
+-- The least of the partitions that have something left to read: the others do not hold it back, nor do those of which nothing
+-- was ever stored. Unknown before anything is.
 CREATE OR REPLACE VIEW {db}.pipeline_watermark AS
 SELECT
     multiIf(
@@ -15,4 +15,5 @@ FROM
     SELECT max(p.watermark) AS watermark, argMax(p.lag, p.updated_at) AS lag, max(p.updated_at) AS updated_at
     FROM {store}.progress AS p
     GROUP BY topic, partition
+    HAVING watermark > 0
 ) AS each;

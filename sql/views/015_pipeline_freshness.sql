@@ -10,4 +10,5 @@ SELECT
     max(p.updated_at) AS updated_at,
     (SELECT watermark FROM {db}.pipeline_watermark) AS overall
 FROM {store}.progress AS p
-GROUP BY topic, partition;
+GROUP BY topic, partition
+HAVING watermark > 0;

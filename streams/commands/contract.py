@@ -57,6 +57,8 @@ def check(
             f"{directory} is not there", "the documents are committed in the repository", "streams contract export"
         )
     findings = [f"stale: {line}" for line in contract.stale(directory)]
+    gone = _old_families(directory, against) - {family.name for family in ALL}
+    findings += [f"breaking: {name}: the family is gone" for name in sorted(gone)]
     for family in ALL:
         old = _old(directory, f"schemas/{family.name}.json", against)
         if old is not None:
@@ -75,12 +77,23 @@ def check(
     typer.echo("contract: the documents are as the models say, and nothing breaks")
 
 
+def _old_families(directory: Path, against: str | None) -> set[str]:
+    """Names of the families there were."""
+    if against is None or Path(against).is_dir():
+        return {path.stem for path in (Path(against or directory) / "schemas").glob("*.json")}
+    _git("rev-parse", "--verify", "--quiet", f"{against}^{{commit}}", failing=f"--against {against}")
+    folder = (directory / "schemas").as_posix()
+    listed = subprocess.run(
+        ["git", "ls-tree", "--name-only", against, f"{folder}/"], capture_output=True, text=True, check=False
+    )
+    return {Path(name).stem for name in listed.stdout.splitlines()}
+
+
 def _old(directory: Path, name: str, against: str | None) -> dict[str, Any] | None:
     """A schema as it was: in the folder, in another one, or at a git revision; None for a family that was not there."""
     if against is None or Path(against).is_dir():
         path = (Path(against) if against else directory) / name
         return _parsed(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else None
-    _git("rev-parse", "--verify", "--quiet", f"{against}^{{commit}}", failing=f"--against {against}")
     shown = subprocess.run(
         ["git", "show", f"{against}:./{(directory / name).as_posix()}"], capture_output=True, text=True, check=False
     )

@@ -82,6 +82,7 @@ class Ingest:
     def on_assigned(self) -> None:
         """A new assignment: what was stopped gets another try."""
         self.breakers.clear()
+        metrics.PARTITION_STOPPED.clear()
 
     async def run(self) -> None:
         """Decode and write until cancelled. An exception is a bug or a broken broker: the worker must not go on."""

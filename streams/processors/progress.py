@@ -52,7 +52,9 @@ class Progress:
         self._changed: set[Partition] = set()
 
     def assign(self, committed: Mapping[Partition, int | None], now: float) -> None:
-        """Own exactly these partitions from now on."""
+        """Own exactly these partitions from now on. Gauges of others would stay as they were, and so for ever."""
+        metrics.LAG.clear()
+        metrics.WATERMARK.clear()
         kept = self.positions
         self.positions = {
             partition: Position(kept[partition].watermark_ms if partition in kept else 0, offset or 0, offset or 0, now)
@@ -112,8 +114,11 @@ class Progress:
         return "ended" if self.last_was_small else "read"
 
     def take_changed(self) -> list[Partition]:
-        """Partitions that changed since the last call and have stored a fact."""
-        changed = sorted(p for p in self._changed if p in self.positions and self.positions[p].watermark_ms > 0)
+        """Partitions that changed since the last call, also before this worker has stored a fact of them.
+
+        What an earlier one has written keeps its watermark: the greatest counts.
+        """
+        changed = sorted(p for p in self._changed if p in self.positions)
         self._changed.clear()
         return changed
 

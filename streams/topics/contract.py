@@ -30,7 +30,7 @@ _DEAD_LETTER_HEADERS = {
     "partition": "Partition it was read from",
     "offset": "Its offset there",
     "stage": "Step that refused it",
-    "exception.class.name": "Reason: one of the contract's slugs, such as invalid_field",
+    "exception.class.name": "Reason, after its last dot: streams.topics.errors.Rejected.invalid_field",
     "exception.message": "What was wrong, for a person",
 }
 

@@ -253,6 +253,8 @@ def test_a_partition_of_rejects_stops_unwritten_and_the_others_go_on(lab: Lab, s
     publish(0, good("third", 3))
     publish(1, good("more", 5))
     lab.run(worker.ingest.decode(worker.fetch([topic])))
+    worker.ingest.on_assigned()
+    assert 0.0 == metric("streams_partition_stopped", topic=topic, partition="0")
     worker = Worker(strict, lab.warehouse, log)
     lab.run(worker.drain())
     assert (10, 16, 24) == (log.committed[topic, 0], log.committed[topic, 1], facts())

@@ -6,11 +6,13 @@ import asyncio
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
+import numpy as np
 import pytest
 from pipeline import Crash, Faults, Lab, Log
 
-from streams.processors.progress import FULL_S
+from streams.processors.progress import FULL_S, Progress
 
 pytestmark = pytest.mark.connected
 
@@ -85,6 +87,52 @@ def test_the_watermark_speaks_of_what_is_stored_not_of_what_is_decoded(lab: Lab)
     assert NOON + timedelta(seconds=50) == watermark()
     lab.run(worker.ingest.write(second))
     assert NOON + timedelta(seconds=110) == watermark()
+
+
+def test_a_worker_that_takes_over_holds_the_watermark_until_it_has_read_what_is_left(lab: Lab) -> None:
+    log, topic = Log(partitions=2), lab.topic("message")
+    insert = partial(lab.warehouse.insert, lab.warehouse.render("{store}.progress"))
+
+    def watermark() -> datetime | None:
+        [(found,)] = lab.warehouse.rows("SELECT watermark FROM {db}.pipeline_watermark")
+        return found and found.replace(tzinfo=UTC)
+
+    def write(progress: Progress, now: datetime) -> None:
+        insert(progress.table(progress.take_changed(), now))
+
+    lab.warehouse.command("TRUNCATE TABLE {store}.progress")
+    try:
+        publish(lab, log, lab.world(), [1])
+        worker = lab.worker(log)
+        lab.run(worker.take_in())
+        write(worker.progress, NOON)
+        behind = watermark()
+        assert behind is not None
+
+        after = Progress(disorder_s=0)
+        after.assign({(topic, 0): None, (topic, 1): None}, now=0)
+        for partition in (0, 1):
+            after.ended((topic, partition), 9, now=0)
+        later = behind + timedelta(hours=1)
+        after.observe_events((topic, 1), np.array([int(later.timestamp() * 1000)]))
+        write(after, NOON + timedelta(seconds=1))
+        assert behind == watermark()
+
+        after.observe_events((topic, 0), np.array([int(later.timestamp() * 1000)]))
+        after.stored((topic, 0), 9, now=1)
+        write(after, NOON + timedelta(seconds=2))
+        assert later == watermark()
+    finally:
+        lab.warehouse.command("TRUNCATE TABLE {store}.progress")
+
+
+def test_a_partition_of_which_nothing_was_stored_says_nothing_of_the_watermark(lab: Lab) -> None:
+    progress = Progress(disorder_s=0)
+    progress.ended((lab.topic("message"), 0), 9, now=0)
+    lab.warehouse.command("TRUNCATE TABLE {store}.progress")
+    lab.warehouse.insert(lab.warehouse.render("{store}.progress"), progress.table(progress.take_changed(), NOON))
+    assert [(None,)] == lab.warehouse.rows("SELECT watermark FROM {db}.pipeline_watermark")
+    assert [] == lab.warehouse.rows("SELECT * FROM {db}.pipeline_freshness")
 
 
 def test_a_batch_of_an_earlier_assignment_is_neither_decoded_nor_acknowledged(lab: Lab) -> None:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import Gauge
 
+from streams import metrics
 from streams.health import report
 from streams.metrics import REGISTRY
 from streams.processors.progress import AGES, Progress
@@ -116,9 +118,19 @@ def test_a_new_assignment_forgets_partitions_that_left_and_keeps_watermarks_that
     )
 
 
-def test_progress_is_written_once_for_each_change_and_only_where_an_event_was_stored() -> None:
+def test_an_assignment_forgets_what_was_measured_of_partitions_that_left() -> None:
+    def measured(gauge: Gauge) -> list[str]:
+        return [sample.labels["topic"] for metric in gauge.collect() for sample in metric.samples]
+
+    progress = Progress(disorder_s=0)
+    metrics.LAG.labels("pipeline", *map(str, ONE)).set(7)
+    metrics.WATERMARK.labels(*map(str, ONE)).set(7)
+    progress.assign({TWO: None}, now=1)
+    assert [[], []] == [measured(metrics.LAG), measured(metrics.WATERMARK)]
+
+
+def test_progress_is_written_once_for_each_change() -> None:
     progress = Progress(disorder_s=10)
-    progress.stored(TWO, 3, now=1)
     progress.observe_events(ONE, times(START))
     progress.stored(ONE, 7, now=1)
     progress.ended(ONE, 9, now=1)
