@@ -3,7 +3,8 @@
 -- As {db}.community_today, which lists every community, and takes longer for it than many a view for all the rest.
 (
     WITH
-        ifNull({moment}, toDateTime(0, 'UTC')) AS moment,
+        -- Nothing has come: the second day, for there is no date before the first, which zones in the west would be in.
+        ifNull({moment}, toDateTime(86400, 'UTC')) AS moment,
         {zones} AS zones,
         (
             SELECT (groupArray(zone), groupArray(latest_s))

@@ -2,5 +2,5 @@
 CREATE OR REPLACE VIEW {db}.community_today AS
 SELECT *
 FROM {db}.community_today_at(
-    at = (SELECT ifNull(toDateTime(watermark), toDateTime(0, 'UTC')) FROM {db}.pipeline_watermark)
+    at = (SELECT ifNull(toDateTime(watermark), toDateTime(86400, 'UTC')) FROM {db}.pipeline_watermark)
 );

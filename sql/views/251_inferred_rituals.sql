@@ -13,6 +13,7 @@
 -- Neighbouring hours of one day are one ritual, named by the best attended hour.
 CREATE OR REPLACE VIEW {db}.inferred_rituals AS
 WITH
+    {clocks} AS clocks,
     ['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'] AS day_names,
     attended AS
     (
@@ -20,8 +21,7 @@ WITH
             community_id, day, hour, attendees,
             min(day) OVER (PARTITION BY community_id) AS earliest,
             greatest(
-                max(day) OVER (PARTITION BY community_id),
-                ifNull(toDate((SELECT watermark FROM {db}.pipeline_watermark)), toDate(0))
+                max(day) OVER (PARTITION BY community_id), transform(community_id, clocks.1, clocks.2, clocks.2[1])
             ) AS latest
         FROM {db}.attendance_hour
     ),
@@ -60,7 +60,7 @@ WITH
             least(last_day + 1, addMonths(month, 1)) AS until
         FROM slots
     ),
-    -- One step a query: expressions named by expressions would make the plan slower to build than to run.
+    -- Few steps, for each takes longer to plan than to run; but not one, for expressions named by expressions do too.
     dated AS
     (
         SELECT
@@ -78,32 +78,28 @@ WITH
         FROM profiles
         WHERE length(gatherings) >= 4 AND NOT (cadence = 'month' AND slot > 28)
     ),
-    attained AS
-    (
-        SELECT
-            community_id, month, cadence, slot, hour, total, dates,
-            peers * dates / (all_days - dates) AS as_other_days,
-            greatest(1, multiIf(
-                cadence = 'day', arraySum(each -> if((each.1 + 24 - hour) % 24 IN (2, 3, 21, 22), each.2, 0), of_hours) / 4,
-                cadence = 'week',
-                greatest(as_other_days, if(same_slot * peers = 0, 0, same_slot * peers / (others - same_slot - peers))),
-                cadence = 'month', as_other_days,
-                peers * dates / (weekdays - dates)
-            )) / dates AS expected,
-            greatest(3, round(3 * expected, 6)) AS threshold,
-            arrayCount(x -> x >= threshold, gatherings) AS held
-        FROM dated
-    ),
     chances AS
     (
         SELECT
-            community_id, month, cadence, slot, hour, total, dates, held, expected, threshold,
+            community_id, month, cadence, slot, hour, total, dates, expected,
+            greatest(3, round(3 * expected, 6)) AS threshold,
+            arrayCount(x -> x >= threshold, gatherings) AS held,
             held / dates AS share,
             expected / threshold AS by_chance,
             least(1, transform(cadence, ['day', 'week', 'month'], [24, 168, 672], 840) * exp(-dates * (
                 share * log(share / by_chance) + if(share = 1, 0, (1 - share) * log((1 - share) / (1 - by_chance)))
             ))) AS chance
-        FROM attained
+        FROM dated
+        -- Joined, it is one column; as an alias it would be written out wherever it is named.
+        ARRAY JOIN [greatest(1, multiIf(
+            cadence = 'day', arraySum(each -> if((each.1 + 24 - hour) % 24 IN (2, 3, 21, 22), each.2, 0), of_hours) / 4,
+            cadence = 'week',
+            greatest(
+                peers * dates / (all_days - dates), if(same_slot * peers = 0, 0, same_slot * peers / (others - same_slot - peers))
+            ),
+            cadence = 'month', peers * dates / (all_days - dates),
+            peers * dates / (weekdays - dates)
+        )) / dates] AS expected
         WHERE held >= 4 AND share >= 0.5 AND share > by_chance
     ),
     rituals AS

@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from compared import come_to
 from conftest import required
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -148,6 +149,35 @@ def test_the_clock_of_a_ritual_is_that_of_its_community(lab: Lab) -> None:
     same(oracle.inferred(oracle.attendance(events, zone)), actual)
     assert {"Friday 19:00"} == {ritual for _, ritual in actual}
     assert 12 == len(actual)
+
+
+def test_a_month_begins_by_the_clock_of_the_community(lab: Lab) -> None:
+    """Every morning at 7 in New York until 28 February: at 02:00 UTC on the first of March it is still that day."""
+    world, zone = lab.world(), ZoneInfo("America/New_York")
+    declare(lab, f"{world}run", Community(zone="America/New_York"))
+    mornings = [datetime(2026, 2, 1, 7, tzinfo=zone) + timedelta(days=n) for n in range(28)]
+    events = list(hours(f"{world}run", [(morning.astimezone(UTC), 4) for morning in mornings]))
+    deliver(lab, events)
+    there = oracle.attendance(events, zone)
+    try:
+        for moment, months in (
+            (datetime(2026, 3, 1, 2, tzinfo=UTC), [date(2026, 2, 1)]),
+            (datetime(2026, 3, 1, 6, tzinfo=UTC), [date(2026, 2, 1), date(2026, 3, 1)]),
+        ):
+            come_to(lab.warehouse, moment)
+            actual = stored(lab, f"{world}run")
+            same(oracle.inferred(there, moment.astimezone(zone).date()), actual)
+            assert months == sorted(month for month, _ in actual)
+    finally:
+        lab.warehouse.command("TRUNCATE TABLE {store}.progress")
+
+
+def test_before_anything_came_no_community_is_in_the_future(lab: Lab) -> None:
+    """The date in the west at the first moment there is: before the first date there is, which would wrap around."""
+    west = f"{lab.world()}west"
+    declare(lab, west, Community(zone="America/New_York"))
+    sql = "SELECT today FROM {db}.community_today WHERE community_id = {c:String}"
+    assert [(date(1970, 1, 1),)] == lab.warehouse.rows(sql, {"c": west})
 
 
 def test_busy_evenings_and_weekends_are_no_ritual(lab: Lab) -> None:
