@@ -30,6 +30,7 @@
                 community_id, source, ritual, empty_day,
                 max(on_day) AS day,
                 countIf(present = 1 AND member_id != '') AS attendees,
+                groupArrayIf(member_id, present = 1) AS people,
                 argMinIf(member_id, (at, member_id), present = 1) AS opener,
                 if(attendees > 0 AND occurrence >= 4, countIf(times >= 3), NULL) AS regulars,
                 regulars / count() AS habit_rate,
@@ -49,6 +50,7 @@
         o.regulars AS regulars,
         o.habit_rate AS habit_rate,
         o.opened_by AS opened_by,
+        o.people AS people,
         o.settled AS settled
     FROM
     (
@@ -56,6 +58,7 @@
             community_id, source, ritual, day,
             max(h.attendees) AS came,
             max(h.opener) AS opened_by,
+            groupArrayArray(h.people) AS people,
             max(h.regulars) AS regulars,
             max(h.habit_rate) AS habit_rate,
             max(h.settled) AS settled

@@ -1,6 +1,6 @@
 -- title: each occurrence of each ritual: who came, of how many, and how many have made it a habit
 -- eligible: engaged in the 28 days that end with it. regulars: came to at least 3 of the last 4 occurrences that anybody came to,
--- this one included; habit_rate: of all who came to any of the 4. host: declared, else who came first.
+-- this one included; habit_rate: of all who came to any of the 4. host: who is declared and came, else who came first.
 -- Past dates on which a declared or inferred ritual was due and nobody came are rows of zeros, from the first occurrence on.
 CREATE OR REPLACE VIEW {db}.ritual_occurrences AS
 WITH
@@ -35,11 +35,7 @@ SELECT
     o.turnout AS turnout,
     o.regulars AS regulars,
     o.habit_rate AS habit_rate,
-    multiIf(
-        o.attendees = 0 OR d.declared_host = '', o.opened_by,
-        length(p.persons) = 1, p.persons[1],
-        d.declared_host
-    ) AS host_id,
+    if(has(o.people, if(length(p.persons) = 1, p.persons[1], d.declared_host) AS host), host, o.opened_by) AS host_id,
     o.settled AS settled
 FROM occurrences AS o
 LEFT JOIN declared AS d ON d.declared_by = o.declared_by AND d.ritual = o.ritual

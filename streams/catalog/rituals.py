@@ -98,7 +98,7 @@ METRICS: tuple[Metric, ...] = (
             "turnout": "Share of the eligible who came",
             "regulars": "Members who came to 3 or 4 of the last 4; NULL before the fourth and when nobody came",
             "habit_rate": "Share of regulars among all who came to any of the last 4",
-            "host_id": "Who hosts it by the settings, else who came first; empty when nobody came",
+            "host_id": "Who hosts it by the settings, when they came, else who came first; empty when nobody came",
         },
         caveats=(
             "A check-in counts for its day, whatever the hour; a message while the ritual lasts, and until midnight.",
@@ -133,7 +133,7 @@ METRICS: tuple[Metric, ...] = (
             "attendees_with_main": "Mean attendance when the main host hosts",
             "attendees_without_main": "Mean attendance when another does; NULL when nobody else did",
         },
-        caveats=("Where no host is declared, whoever came first is taken for the host.",),
+        caveats=("Where no host is declared, or that host did not come, whoever came first is taken for the host.",),
         reference="CHAOSS Contributor Absence Factor, of hosting; at least 50 %",
     ),
 )

@@ -45,8 +45,8 @@ def history() -> list[Event]:
     for week in range(11):
         tuesday = datetime(2024, 1, 2, 7, tzinfo=SHANGHAI) + timedelta(weeks=week)
         for minute, member in enumerate(["ann", "bo", "cy", "dee", "eve"]):
-            # Nobody reads in the sixth week, and from the eighth on only ann and bo.
-            if week != 5 and (week < 7 or member in ("ann", "bo")):
+            # Nobody reads in the sixth week, from the eighth on only ann and bo, and in the last one ann is ill.
+            if week != 5 and (week < 7 or member in ("ann", "bo")) and (week, member) != (10, "ann"):
                 acts.append(("check_in", member, tuesday + timedelta(minutes=minute), {"ritual": "reading"}))
             if chance.random() < 0.3:
                 acts.append(("check_in", member, tuesday + timedelta(days=2, minutes=9 - minute), {"ritual": "walk"}))
@@ -97,7 +97,7 @@ def test_how_much_a_ritual_hangs_on_its_host(club: Lab) -> None:
         "SELECT occurrences, hosts, main_host, host_dependence, absence_factor, attendees_with_main, "
         "attendees_without_main FROM {db}.ritual_hosts WHERE community_id = 'club' AND source = 'declared'"
     )
-    assert (10, 1, "ann", 1.0, 1, pytest.approx((6 * 5 + 4 * 2) / 10), None) == reading
+    assert (10, 2, "ann", 0.9, 1, pytest.approx((6 * 5 + 3 * 2) / 9), 1.0) == reading
 
 
 def test_messages_in_its_conversation_take_part_while_a_ritual_lasts(lab: Lab) -> None:
@@ -144,7 +144,7 @@ def test_messages_in_its_conversation_take_part_while_a_ritual_lasts(lab: Lab) -
     assert oracle.occurrences(facts, declared, {}, TODAY, ZoneInfo("Asia/Kolkata")) == {
         row[:3]: oracle.Occurrence(*row[3:]) for row in rows
     }
-    assert [(first, 3, "ann"), (second, 1, "ann"), (date(2024, 3, 19), 0, "")] == sorted(
+    assert [(first, 3, "ann"), (second, 1, "flo"), (date(2024, 3, 19), 0, "")] == sorted(
         (row[2], row[3], row[7]) for row in rows
     )
 

@@ -261,7 +261,7 @@ def occurrences(
                 eligible(day),
                 len(often) if number >= 4 else None,
                 len(often) / len(everybody) if number >= 4 else None,
-                said.host_id if said and said.host_id else opener,
+                said.host_id if said and said.host_id in days[day] else opener,
             )
         for day in (min(days) + timedelta(days=n) for n in range((today - min(days)).days)):
             missed = said.due(day) if said else source == "inferred" and (day.replace(day=1), name) in rituals
