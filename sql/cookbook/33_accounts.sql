@@ -1,5 +1,5 @@
 -- title: Which accounts are one person, and whom did moderation count out?
--- Nothing is overwritten: an unlink or another flag brings every number back as it was.
+-- Nothing is overwritten: an unlink or another flag brings every number back as it was, but nobody who was erased.
 SELECT member_id, 'account' AS what, concat(platform, ': ', account_id) AS said
 FROM linked_accounts
 WHERE community_id = 'reading-circle'

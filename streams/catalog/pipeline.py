@@ -77,7 +77,7 @@ RELATIONS: tuple[Relation, ...] = (
         {
             "actor_kind": "Kind of actor all events of the member count as; empty: as published",
             "hidden": "1 when no event of the member counts",
-            "erased": "1 when that is for ever",
+            "erased": "1 when that is for ever: they have an account that was the member's who was erased",
         },
     ),
     Relation(

@@ -7,14 +7,18 @@ Accounts are one person when links join them, directly or through others. A link
 until an unlink of the same two that is later. A person is called by the `member_id` of the earliest link that holds
 among all of their accounts; an account without links is a person of its own, called as the account is, on whatever
 platform.
+
+An erasure is for ever. It binds every account that was the person's at its event time, by the links that held then, and
+whoever has a bound account now is erased, with all of their accounts: no later link or unlink takes anybody out of it.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+Node = TypeVar("Node", bound=Hashable)
 
 FAMILIES = ("identity", "moderation")
 """Families of events that are corrections."""
@@ -58,6 +62,11 @@ class Correction(NamedTuple):
         """Whether it moderates a member; one that names an event hides, restores or erases no more than that."""
         return bool(self.target_member_id) and (self.action == "flag" or not self.target_id)
 
+    @property
+    def erases_a_member(self) -> bool:
+        """Whether it erases a member, and not an event alone."""
+        return self.action == "erase" and self.about_a_member
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -96,60 +105,69 @@ def fold(corrections: Iterable[Correction]) -> Corrected:
     return Corrected(people, standings(ordered, corrected), corrected.hidden)
 
 
+Links = dict[Account, dict[Account, Correction]]
+"""Accounts, those each is linked with, and the link that holds; both ways."""
+
+
+def take(links: Links, each: Correction) -> None:
+    """Take in the next correction: of each two accounts the first link since their last unlink holds."""
+    if each.action not in ("link", "unlink"):
+        return
+    one, other = each.accounts
+    if each.action == "link" and one != other:
+        links.setdefault(one, {}).setdefault(other, each)
+        links.setdefault(other, {}).setdefault(one, each)
+    elif each.action == "unlink" and other in links.get(one, ()):
+        del links[one][other], links[other][one]
+
+
 def held_links(ordered: Iterable[Correction]) -> list[Correction]:
-    """The links that hold: of each two accounts the first since their last unlink."""
-    held: dict[frozenset[Account], Correction] = {}
+    """The links that hold after all of these."""
+    links: Links = {}
     for each in ordered:
-        pair = frozenset(each.accounts)
-        if each.action == "link" and len(pair) == 2:
-            held.setdefault(pair, each)
-        elif each.action == "unlink":
-            held.pop(pair, None)
-    return list(held.values())
+        take(links, each)
+    return [link for one, others in links.items() for other, link in others.items() if one < other]
 
 
 def people_of(links: Iterable[Correction]) -> dict[Account, str]:
     """Each linked account and its person: the connected components of the links."""
     ordered = sorted(links, key=lambda each: each.order)
-    leaders = components(ordered)
+    leaders = components((link.accounts[0], link.accounts[1]) for link in ordered)
     names: dict[Account, str] = {}
     for link in ordered:
         names.setdefault(leaders[link.accounts[0]], link.member_id)
     return {account: names[leader] for account, leader in leaders.items()}
 
 
-def components(links: Iterable[Correction]) -> dict[Account, Account]:
-    """Each linked account and one of those it is connected with, the same for all of them."""
-    leaders: dict[Account, Account] = {}
+def components(pairs: Iterable[tuple[Node, Node]]) -> dict[Node, Node]:
+    """Each of those that pairs join and one of those it is connected with, the same for all of them."""
+    leaders: dict[Node, Node] = {}
 
-    def leader(account: Account) -> Account:
+    def leader(node: Node) -> Node:
         path = []
-        while (above := leaders.setdefault(account, account)) != account:
-            path.append(account)
-            account = above
+        while (above := leaders.setdefault(node, node)) != node:
+            path.append(node)
+            node = above
         for each in path:
-            leaders[each] = account
-        return account
+            leaders[each] = node
+        return node
 
-    for link in links:
-        one, other = link.accounts
+    for one, other in pairs:
         leaders[leader(other)] = leader(one)
-    return {account: leader(account) for account in list(leaders)}
+    return {node: leader(node) for node in list(leaders)}
 
 
-def standings(ordered: Iterable[Correction], corrected: Corrected) -> dict[str, Standing]:
+def standings(ordered: Sequence[Correction], corrected: Corrected) -> dict[str, Standing]:
     """What is said of each person over all of their accounts: the latest flag, the latest of hide and restore."""
     kinds: dict[str, str] = {}
     hidden: dict[str, bool] = {}
-    erased: set[str] = set()
+    erased = erased_people(ordered, corrected)
     for each in ordered:
         if not each.about_a_member:
             continue
         person = corrected.person(each.accounts[0])
         if each.action == "flag":
             kinds[person] = each.flagged_kind
-        elif each.action == "erase":
-            erased.add(person)
         elif each.action in ("hide", "restore"):
             hidden[person] = each.action == "hide"
     found = {
@@ -157,6 +175,43 @@ def standings(ordered: Iterable[Correction], corrected: Corrected) -> dict[str, 
         for person in kinds.keys() | hidden.keys() | erased
     }
     return {person: standing for person, standing in found.items() if standing != Standing()}
+
+
+def erased_people(ordered: Sequence[Correction], corrected: Corrected) -> set[str]:
+    """Whoever has an account now that was the person's when they were erased.
+
+    Among a person's accounts are those without links that are called as the person is, on whatever platform: so whoever
+    goes by that name now is erased too.
+    """
+    if not any(each.erases_a_member for each in ordered):
+        return set()
+    platforms = {name for each in ordered if each.action == "link" for name in (each.platform, each.linked_platform)}
+    links: Links = {}
+    erased: set[str] = set()
+    for each in ordered:
+        take(links, each)
+        if each.erases_a_member:
+            person, bound = person_in(links, each.accounts[0])
+            for account in (Account(platform, person) for platform in platforms):
+                if account not in bound:
+                    name, accounts = person_in(links, account)
+                    bound |= accounts if name == person else set()
+            erased |= {person, *map(corrected.person, bound)}
+    return erased
+
+
+def person_in(links: Links, account: Account) -> tuple[str, set[Account]]:
+    """What the person of an account is called while these links hold, and all whom these connect with it."""
+    reached, new = {account}, [account]
+    earliest: Correction | None = None
+    while new:
+        for other, link in links.get(new.pop(), {}).items():
+            if earliest is None or link.order < earliest.order:
+                earliest = link
+            if other not in reached:
+                reached.add(other)
+                new.append(other)
+    return earliest.member_id if earliest else account.account_id, reached
 
 
 def hidden_events(ordered: Iterable[Correction]) -> dict[str, bool]:
@@ -170,64 +225,3 @@ def hidden_events(ordered: Iterable[Correction]) -> dict[str, bool]:
         elif each.action == "restore":
             hidden.pop(each.target_id, None)
     return hidden
-
-
-class Touched(NamedTuple):
-    """Whose numbers corrections may have changed: ids of accounts, on whatever platform, and of events."""
-
-    accounts: set[str]
-    events: set[str]
-
-
-def touched(
-    came: Iterable[Correction],
-    corrected: Corrected,
-    versions: Iterable[Correction] = (),
-    hosts: Iterable[str] = (),
-) -> Touched:
-    """Whose numbers may be wrong after corrections came, changed or went, given every version of those that did.
-
-    Every account of every person who is named: what a person was before differs from what they are now only by the
-    corrections that came since, each of which names an account of either part. But none of `always_themselves`, which
-    takes every version of all corrections, and hosts of rituals.
-    """
-    named: set[str] = set()
-    persons: set[str] = set()
-    events: set[str] = set()
-    for each in came:
-        if each.target_id:
-            events.add(each.target_id)
-        for account in each.accounts:
-            named.add(account.account_id)
-            # Moderators name a member on their own platform, or as the person is called.
-            persons |= {corrected.person(account), account.account_id}
-    of_person: dict[str, set[str]] = defaultdict(set)
-    for account, person in corrected.people.items():
-        of_person[person].add(account.account_id)
-    accounts = named.union(*(of_person.get(person, ()) for person in persons))
-    return Touched(accounts - always_themselves(versions, hosts), events)
-
-
-def always_themselves(versions: Iterable[Correction], hosts: Iterable[str]) -> set[str]:
-    """Ids of linked accounts whose facts are the same whichever of these corrections hold.
-
-    Mostly the accounts that others are linked to, and those have the longest history: every link there ever was among
-    all whom links ever connected calls the person as the account is called, moderation says nothing of any of them, and
-    none of them hosts a ritual.
-    """
-    versions = list(versions)
-    links = [each for each in versions if each.action == "link" and len(set(each.accounts)) == 2]
-    special = {each.target_member_id for each in versions if each.about_a_member}.union(hosts)
-    leaders = components(links)
-    names: dict[Account, set[str]] = defaultdict(set)
-    for link in links:
-        names[leaders[link.accounts[0]]].add(link.member_id)
-    connected: dict[Account, set[str]] = defaultdict(set)
-    for account, leader in leaders.items():
-        connected[leader].add(account.account_id)
-    same, changing = set(), set()
-    for leader, ids in connected.items():
-        own = names[leader] if len(names[leader]) == 1 and not ids & special else set()
-        same |= own
-        changing |= ids - own
-    return same - changing

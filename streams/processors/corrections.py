@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from streams.aggregates.aggregate import json_literal, of_communities
-from streams.identity.fold import FAMILIES, Corrected, Correction, fold, touched
+from streams.identity.fold import FAMILIES, Corrected, Correction, fold
+from streams.identity.touched import touched
 from streams.processors.facts import key_of
 from streams.processors.store import LARGE, PLAIN, Storage, key_list
 

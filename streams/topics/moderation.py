@@ -15,7 +15,9 @@ class Moderation(Event):
     """Someone (`member_id`) moderated an event or a member."""
 
     type: Literal["moderation"] = Field(description="Family of the event")
-    action: Literal["hide", "restore", "flag", "erase"] = Field(description="What is done")
+    action: Literal["hide", "restore", "flag", "erase"] = Field(
+        description="What is done; erase is for ever, and takes every account that is the member's at that time"
+    )
     target_id: OptionalId = Field("", description="event_id of what is hidden, restored or erased")
     target_member_id: OptionalId = Field(
         "", description="Member who is hidden, restored, flagged or erased; with a target_id only a flag is about them"

@@ -1,6 +1,6 @@
 """Law 5, take back: merged then unmerged, flagged then unflagged, hidden then restored -> as if it had not happened.
 
-Erased -> as if the person had never been. For every aggregate there is.
+Erased -> as if the person had never been, with every account that was theirs then. For every aggregate there is.
 
 Each way is a world of its own; the worlds go through the pipeline side by side. After every step the rows are also held
 against the fold, so that what is taken back was there.
@@ -121,6 +121,10 @@ WAYS = [
     Way("an erasure that is edited away",
         [moderate("e", 60, "erase", target_member_id="bo", sent_at=rfc3339(NOW, 0))],
         [moderate("e", 60, "restore", target_id="nothing", sent_at=rfc3339(NOW + timedelta(seconds=1), 0))]),
+    Way("an erasure of who is unmerged afterwards, that is edited away",
+        [link("m", 60, "ann", "a1"), moderate("e", 59, "erase", target_member_id="ann", sent_at=rfc3339(NOW, 0)),
+         link("u", 58, "ann", "a1", action="unlink")],
+        [moderate("e", 59, "restore", target_id="nothing", sent_at=rfc3339(NOW + timedelta(seconds=1), 0))]),
     Way("a link whose event becomes a message", [link("m", 60, "ann", "a1", 1)],
         [event("m", "message", 60, 2, member_id="mo")]),
 ]  # fmt: skip
@@ -229,6 +233,26 @@ def test_what_is_erased_or_hidden_leaves_the_rows_as_if_it_had_never_been(lab: L
     worlds.check()
     assert worlds.rows(never) == worlds.rows(erased) == worlds.rows(before)
     assert worlds.rows(not_said) == worlds.rows(hidden)
+
+
+def test_an_unmerge_brings_back_nobody_who_was_erased(lab: Lab) -> None:
+    worlds = Worlds(lab)
+    merged, late, never = worlds.new(), worlds.new(), worlds.new()
+    merge = [link("m1", 70, "bo", "a1"), link("m2", 69, "cy", "a1")]
+    unmerge = [link("u2", 50, "cy", "a1", action="unlink"), link("u1", 49, "bo", "a1", action="unlink")]
+    worlds.send(merged, [*LIFE, *merge, ERASED])
+    worlds.send(late, [*LIFE, ERASED, merge[1], *unmerge])
+    gone = {("tea", member) for member in ("bo", "cy", "a1")}  # In another community cy is somebody else.
+    stay = [each for each in LIFE if each.event and (each.event["community_id"], each.event["member_id"]) not in gone]
+    worlds.send(never, stay)
+    worlds.drain()
+    worlds.send(merged, unmerge)
+    # It comes when nothing is joined any more, and binds cy too, who is neither named nor connected with who is.
+    worlds.send(late, merge[:1])
+    worlds.send(never, [about_nothing(ERASED)])
+    worlds.drain()
+    worlds.check()
+    assert worlds.rows(never) == worlds.rows(merged) == worlds.rows(late)
 
 
 def test_what_comes_late_for_a_merged_member_is_theirs(lab: Lab) -> None:

@@ -22,8 +22,9 @@ class Community:
             return time_of(event), event["event_id"]
 
         facts = list(facts)
+        self.when, self.time_of = when, time_of
         self.moderation = sorted((fact for fact in facts if fact["type"] == "moderation"), key=when)
-        links = [fact for fact in facts if fact["type"] == "identity"]
+        links = self.identity = [fact for fact in facts if fact["type"] == "identity"]
         unlinked = [(when(fact), set(self.ends(fact))) for fact in links if fact["action"] == "unlink"]
         self.links = [
             (when(fact), fact)
@@ -38,6 +39,7 @@ class Community:
             self.friends[one].add(other)
             self.friends[other].add(one)
         self.names: dict[Account, str] = {}
+        self.gone: set[str] | None = None
 
     @staticmethod
     def ends(fact: Event) -> tuple[Account, Account]:
@@ -66,6 +68,21 @@ class Community:
             and self.person((said["platform"], said["target_member_id"])) == person
         ]
 
+    def erased(self, person: str) -> bool:
+        """Whether they have an account that was erased: one of whoever was erased, as things were at that time."""
+        if self.gone is None:
+            self.gone = set()
+            known = [end for fact in self.identity for end in self.ends(fact)]
+            for said in self.moderation:
+                if said["action"] == "erase" and said.get("target_member_id") and not said.get("target_id"):
+                    before = [fact for fact in self.identity if self.when(fact) < self.when(said)]
+                    then = Community(before, self.time_of)
+                    meant = then.person((said["platform"], said["target_member_id"]))
+                    # An account that nothing is known of is called as it is, then as now.
+                    accounts = [account for account in known if then.person(account) == meant]
+                    self.gone |= {meant, *map(self.person, accounts)}
+        return person in self.gone
+
     def said_of_event(self, event_id: str, *actions: str) -> list[Event]:
         return [said for said in self.moderation if said["action"] in actions and said.get("target_id") == event_id]
 
@@ -87,7 +104,7 @@ class Community:
 
     def stays(self, person: str) -> bool:
         said = self.said_of_member(person, "hide", "restore")
-        return not ((said and said[-1]["action"] == "hide") or self.said_of_member(person, "erase"))
+        return not ((said and said[-1]["action"] == "hide") or self.erased(person))
 
     def counts(self, fact: Event, person: str) -> bool:
         for said in (
@@ -96,7 +113,7 @@ class Community:
         ):
             if said and said[-1]["action"] == "hide":
                 return False
-        return not (self.said_of_member(person, "erase") or self.said_of_event(fact["event_id"], "erase"))
+        return not (self.erased(person) or self.said_of_event(fact["event_id"], "erase"))
 
     def kind(self, fact: Event, person: str) -> str:
         flags = self.said_of_member(person, "flag")
