@@ -70,11 +70,14 @@ def characters(name: str) -> frozenset[str]:
 
 
 def suggest(lives: Iterable[Life], linked: Mapping[Account, str]) -> list[Suggestion]:
-    """Pairs of accounts that may be one person, the likeliest first; `linked`: the person each account is already."""
+    """Pairs of accounts that may be one person, the likeliest first; `linked`: the person each linked account is.
+
+    Any other account is called as it is, on whatever platform: two of one id are one person without a link.
+    """
     found = []
     for one, other in candidates(sorted(lives, key=lambda life: life.account)):
-        person = linked.get(one.account)
-        if person is not None and person == linked.get(other.account):
+        persons = {linked.get(account, account.account_id) for account in (one.account, other.account)}
+        if len(persons) == 1:
             continue
         evidence = evidence_of(one, other)
         score = sum(WEIGHTS[kind] for kind in evidence)

@@ -74,11 +74,18 @@ def test_who_is_one_person_already_is_not_suggested() -> None:
     assert 1 == len(pairs(*lives, ann="ann"))
 
 
+def test_accounts_of_one_id_are_one_person_until_a_link_says_otherwise() -> None:
+    lives = [life("chat:小雨", 1, 2, 3), life("shop:小雨", 5, 6, 7)]
+    assert [] == pairs(*lives)
+    assert [] == pairs(*lives, 小雨="小雨")
+    assert [("chat:小雨", "shop:小雨", {"same name", "never together"})] == pairs(*lives, 小雨="王小雨")
+
+
 def test_names_that_many_have_and_names_of_emoji_alone_say_nothing() -> None:
     assert [] == pairs(
-        *(life(f"p{number}:guest", 50 * number, 50 * number + 1, 50 * number + 2) for number in range(30))
+        *(life(f"p{number}:guest{'!' * number}", 50 * number, 50 * number + 1, 50 * number + 2) for number in range(30))
     )
-    assert [] == pairs(life("chat:🌧", 1, 2, 3), life("shop:🌧", 5, 6, 7))
+    assert [] == pairs(life("chat:🌧", 1, 2, 3), life("shop:☂", 5, 6, 7))
 
 
 @pytest.mark.connected
