@@ -1,7 +1,7 @@
 """Accounts that may be one person, with the evidence for and against; a suggestion is never a link.
 
-Names are compared as people read them: full and half width alike, without emoji, marks and case. What speaks for a pair
-is said in words and numbers; whether it is one person is for a moderator to say, with an identity event.
+Names are compared as people read them: full and half width alike, without emoji, accents and case. What speaks for a
+pair is said in words and numbers; whether it is one person is for a moderator to say, with an identity event.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from streams.identity.fold import Account
+
+ACCENTED = ("LATIN ", "GREEK ", "CYRILLIC ")
+"""Scripts, as names of characters begin, whose marks people leave out."""
 
 MANY = 20
 """A name that more accounts than this have in common says nothing."""
@@ -56,12 +59,22 @@ class Suggestion:
 
 
 def normal(name: str) -> str:
-    """A name as it is compared: NFKC, without case, emoji, marks, punctuation and space.
+    """A name as it is compared: NFKC, without case, emoji, punctuation, space, and accents.
 
+    Accents are marks on Latin, Greek and Cyrillic letters. In other scripts marks are vowels and tones: they stay.
     What is left of digits at the end of a Latin name stays: ann1 and ann2 are two.
     """
-    folded = unicodedata.normalize("NFKC", name).casefold()
-    return "".join(char for char in folded if unicodedata.category(char)[0] in "LN")
+    kept, takes_marks = [], False
+    for char in unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", name).casefold()):
+        category = unicodedata.category(char)
+        if category[0] in "LN":
+            kept.append(char)
+            takes_marks = category[0] == "L" and not unicodedata.name(char, "").startswith(ACCENTED)
+        elif category not in ("Mn", "Mc"):
+            takes_marks = takes_marks and category == "Cf"
+        elif takes_marks and not unicodedata.name(char, "").startswith("VARIATION SELECTOR"):
+            kept.append(char)
+    return unicodedata.normalize("NFC", "".join(kept))
 
 
 def characters(name: str) -> frozenset[str]:

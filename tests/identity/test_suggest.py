@@ -35,16 +35,43 @@ def pairs(*lives: Life, **linked: str) -> list[tuple[str, str, set[str]]]:
         ("Jo-Ann", "jo ann"),
         ("☆小雨☆", "小 雨"),
         ("Ⅻ", "xii"),
-        ("é", "é"),
+        ("é", "e\u0301"),
+        ("José", "jose"),
+        ("Ёлка", "елка"),
+        ("Ἀθηνᾶ", "αθηνα"),
+        ("ｶﾞｰﾈｯﾄ", "ガーネット"),
+        ("王小雨ＶＩＰ１", "王小雨vip1"),
+        ("❤\ufe0f小雨", "小雨"),
+        ("1\ufe0f\u20e3ann", "1ann"),
+        ("👩🏽\u200d💻 हिन्दी", "हिन्दी"),
+        ("ไทย ✨ น้ำ", "ไทยน้ำ"),
+        ("葛\U000e0100城", "葛城"),
     ],
 )
 def test_names_are_one_name_as_people_read_them(one: str, other: str) -> None:
     assert normal(one) == normal(other) != ""
 
 
-@pytest.mark.parametrize(("one", "other"), [("ann1", "ann2"), ("小雨", "小雪"), ("ann", "anna")])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ann1", "ann2"),
+        ("小雨", "小雪"),
+        ("ann", "anna"),
+        ("हिन्दी", "हन्द"),
+        ("दिन", "दीन"),
+        ("ปี", "ปา"),
+        ("カ", "ガ"),
+        ("น้ำ", "นำ"),
+    ],
+)
 def test_names_that_people_tell_apart_stay_apart(one: str, other: str) -> None:
     assert normal(one) != normal(other)
+
+
+@pytest.mark.parametrize("name", ["हिन्दी", "สวัสดี", "กิ่งแก้ว", "வணக்கம்", "한글", "ガ"])
+def test_marks_that_are_letters_to_whoever_reads_them_stay(name: str) -> None:
+    assert name == normal(name)
 
 
 def test_the_same_name_on_two_platforms_is_suggested_with_its_evidence() -> None:
