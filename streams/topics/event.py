@@ -54,7 +54,10 @@ class Event(Contract):
     type: Name = Field(description="Family of the event")
     platform: Name = Field(description="Platform that published the event")
     community_id: Id = Field(description="Community in which it happened")
-    member_id: Id = Field(description="Member who acted, as the platform names them")
+    member_id: Id = Field(
+        description="Member who acted. Ids are the community's: the same id on two platforms is the same person, "
+        "unless links say otherwise. A platform whose ids mean other people prefixes them"
+    )
     occurred_at: Instant = Field(description="When it happened: RFC 3339 with a zone")
     schema_version: int = Field(SCHEMA_VERSION, ge=1, le=SCHEMA_VERSION, description="Version of the contract")
     actor_kind: ActorKind = Field("human", description="What kind of actor the member is")
