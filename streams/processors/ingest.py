@@ -25,6 +25,7 @@ from streams.processors.known import KnownKeys
 from streams.processors.progress import Partition, Progress
 from streams.processors.retry import until_available
 from streams.processors.store import Stored, store_facts
+from streams.processors.waiting import Waiting
 from streams.settings import Settings
 from streams.topics import ALL
 from streams.topics.internal import DEAD_LETTERS, INVALIDATIONS
@@ -72,7 +73,7 @@ class Ingest:
         self.decoder = BatchDecoder({family.topic(prefix): family for family in ALL}, settings.ingest)
         self.known_keys = KnownKeys(settings.ingest.known_ids_mib << 20)
         self.breakers: dict[Partition, RejectBreaker] = {}
-        self.batches: asyncio.Queue[Batch] = asyncio.Queue(maxsize=32)
+        self.batches = Waiting(settings.ingest.max_bytes)
         self.blocks: asyncio.Queue[Block] = asyncio.Queue(maxsize=1)
 
     async def offer(self, batch: Batch) -> None:
@@ -98,12 +99,12 @@ class Ingest:
     async def gather(self) -> list[Batch]:
         """Batches for one block: what is there, and what comes for `linger_s` or while a block waits to be written."""
         limits = self.settings.ingest
-        batches = [await self.batches.get()]
+        batches = [await self.batches.take()]
         rows, size = len(batches[0].records), batches[0].bytes
         deadline = time.monotonic() + limits.linger_s
         while rows < limits.max_rows and size < limits.max_bytes:
             try:
-                batch = self.batches.get_nowait()
+                batch = self.batches.take_nowait()
             except asyncio.QueueEmpty:
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
@@ -111,7 +112,7 @@ class Ingest:
                         break
                     remaining = WAITING_S
                 try:
-                    batch = await asyncio.wait_for(self.batches.get(), remaining)
+                    batch = await asyncio.wait_for(self.batches.take(), remaining)
                 except TimeoutError:
                     continue
             batches.append(batch)

@@ -110,6 +110,17 @@ def moved_events_live_twice() -> None:
     store.settle_moved = lambda *_: None  # type: ignore[assignment]
 
 
+def nothing_bounds_what_waits() -> None:
+    """Consumption never pauses: what is published while the warehouse is away waits in the worker."""
+    from streams.processors.waiting import Waiting
+
+    async def put(self: Waiting, batch: Any) -> None:
+        self._queue._maxsize = 0  # type: ignore[attr-defined]
+        await self._queue.put(batch)
+
+    Waiting.put = put  # type: ignore[method-assign]
+
+
 def one_bad_record_fails_its_batch() -> None:
     from streams.topics.decode import Decoder
 
@@ -141,6 +152,7 @@ MUTANTS: dict[str, Mutant] = {
         (recompute_without_final, "recompute with FINAL"),
         (vanished_buckets_stay, "remove buckets whose last event has left"),
         (moved_events_live_twice, "one live row of a moved event"),
+        (nothing_bounds_what_waits, "bounded queues"),
         (one_bad_record_fails_its_batch, "a bad record harms no other"),
         (no_circuit_breaker, "circuit breaker"),
     )

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import islice
+from random import Random
 
 import pytest
 
 from .deployment import Deployment, Lane
-from .traffic import Traffic, traffic
+from .traffic import START, Record, Traffic, encoded, fresh, traffic
 from .verdict import Verdict
 from .workers import WorkerProcess
 
@@ -20,6 +22,10 @@ pytestmark = [pytest.mark.connected, pytest.mark.chaos]
 CHUNK = 250
 LIMIT = 1 << 30
 """Bytes of memory that a worker may hold."""
+SMALL_QUEUES = {"ingest__max_bytes": 4 << 20, "ingest__fetch_bytes": 256 << 10}
+PUBLISHED = 192 << 20
+HELD = PUBLISHED // 3
+"""Bytes that a worker with small queues may hold of those published."""
 
 
 @dataclass
@@ -129,6 +135,43 @@ def test_a_warehouse_that_hangs_for_20_seconds_under_load_costs_nothing(own, cap
         assert course.survived, lane.workers[0].log_tail()
         assert course.published_meanwhile > 0
         assert course.retries > 0, lane.workers[0].log_tail()
+
+
+def held(lane: Lane, outage: Callable[[], AbstractContextManager[object]], mutant: str = "") -> tuple[int, int]:
+    """Publish far more than the queues take while the warehouse is away: how many messages, and bytes held of them."""
+    worker = lane.start(mutant)
+    worker.wait_for("partitions assigned", 60)
+    message = fresh(Random(0), 0, START, ("message",), 1) | {"attachment": "x" * 200_000}
+    count = PUBLISHED // len(encoded(message))
+    records = (Record("message", b"%d" % n, encoded(message | {"event_id": f"e{n}"})) for n in range(count))
+    lane.publish(islice(records, 1))
+    worker.wait_for("offsets committed", 60)
+    before = worker.rss()
+    with outage():
+        while chunk := list(islice(records, CHUNK)):
+            lane.publish(chunk)
+        read, so_far = worker.rss(), 0
+        while read > so_far + (1 << 20):  # what was published last is still being read
+            time.sleep(3)
+            read, so_far = worker.rss(), read
+    assert worker.alive, worker.log_tail()
+    return count, max(read, so_far) - before
+
+
+def test_what_is_published_while_the_warehouse_is_away_waits_in_the_broker_and_not_in_the_worker(own, capsys):
+    with Lane(own, "full", **SMALL_QUEUES) as lane:
+        count, held_bytes = held(lane, own.warehouse_paused)
+        with capsys.disabled():
+            print(f"\nwarehouse stopped: {held_bytes / 2**20:.0f} of {PUBLISHED / 2**20:.0f} MiB held")
+        assert held_bytes < HELD
+        lane.settle()
+        assert [(count, count)] == lane.warehouse.rows("SELECT count(), uniqExact(event_id) FROM {store}.events FINAL")
+
+
+@pytest.mark.thorough
+def test_a_worker_whose_queues_are_not_bounded_holds_what_is_published(own):
+    with Lane(own, "unbounded", **SMALL_QUEUES) as lane:
+        assert held(lane, own.warehouse_paused, "nothing_bounds_what_waits")[1] > HELD
 
 
 @pytest.mark.thorough
