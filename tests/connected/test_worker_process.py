@@ -7,12 +7,16 @@ import json
 import os
 import sys
 import time
+import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from streams.clickhouse import Warehouse
 from streams.config import to_environment
@@ -31,6 +35,7 @@ pytestmark = pytest.mark.connected
 
 WAIT_S = 60.0
 LARGE = 10 << 20
+FEW = {"stored": 6, "duplicate": 1, "rejected": 1}
 
 
 @contextmanager
@@ -67,6 +72,17 @@ def publish(settings: Settings, records: list[tuple[int, bytes]]) -> None:
     with RawProducer(settings.kafka, max_record_bytes=LARGEST_RECORD, compression=None) as producer:
         for partition, value in records:
             producer.send(topic, value, b"tea/ann", partition=partition)
+
+
+def samples(settings: Settings, name: str, labels: dict[str, str], by: str = "") -> dict[str, float]:
+    """A metric on the page of a worker: the series with these labels, added up by another label."""
+    with urllib.request.urlopen(f"http://{settings.worker.host}:{settings.worker.port}/metrics", timeout=5) as page:
+        families = list(text_string_to_metric_families(page.read().decode()))
+    found: Counter[str] = Counter()
+    for sample in (sample for family in families for sample in family.samples):
+        if sample.name == name and labels.items() <= sample.labels.items():
+            found[sample.labels[by] if by else ""] += sample.value
+    return dict(found)
 
 
 def message(number: int, **fields: Any) -> bytes:
@@ -112,3 +128,45 @@ def test_records_of_10_mb_are_dead_letters_unchanged_and_harm_no_neighbour(
 def digest(value: bytes | None) -> str:
     """What can be told in the report of a failure."""
     return hashlib.sha256(value or b"").hexdigest()
+
+
+def test_metrics_tell_lag_and_watermark_of_each_partition_and_one_outcome_of_each_record(settings: Settings) -> None:
+    ingest = settings.ingest.model_copy(update={"reject_window": 10})
+    apply_topics(settings.kafka)
+    topic = by_name["message"].topic(settings.kafka.topic_prefix)
+    first = [(0, message(n, occurred_at=f"2026-03-02T00:0{n}:00Z")) for n in range(3)] + [
+        (1, message(3, occurred_at="2026-03-02T00:09:00Z")),
+        (0, b"{"),
+    ]
+    second = [
+        (0, message(1, occurred_at="2026-03-02T00:01:00Z")),  # again, and late
+        (1, message(4, occurred_at="2026-03-01T22:00:00Z")),  # late by hours
+        (1, message(5, occurred_at="2026-03-02T00:12:00Z")),
+        *[(2, b"{")] * 12,  # what stops its partition
+    ]
+    with working(settings.model_copy(update={"ingest": ingest})) as running:
+
+        def value(name: str, by: str = "") -> Any:
+            found = samples(running, name, {"topic": topic}, by)
+            return found if by else sum(found.values())
+
+        publish(settings, first)
+        eventually(lambda: value("streams_records_total"), len(first))
+        publish(settings, second)
+        eventually(lambda: value("streams_partition_stopped", "partition"), {"2": 1})
+        eventually(lambda: value("streams_records_total", "outcome") | {"rejected": 1}, FEW)
+        eventually(lambda: value("streams_records_total") + value("kafka_consumergroup_lag"), len(first + second))
+
+        outcomes, lag = value("streams_records_total", "outcome"), value("kafka_consumergroup_lag", "partition")
+        # A first fetch may bring less than the window that stops a partition.
+        waits = lag["2"]
+        assert {"0": 0, "1": 0, "2": waits, "3": 0} == lag
+        assert FEW | {"rejected": 1 + 12 - waits} == outcomes
+        assert 3 <= waits == len(first + second) - value("streams_records_consumed_total")
+        assert {"invalid_json": outcomes["rejected"]} == value("streams_rejects_total", "reason")
+        latest = {"0": datetime(2026, 3, 2, 0, 2, tzinfo=UTC), "1": datetime(2026, 3, 2, 0, 12, tzinfo=UTC)}
+        eventually(
+            lambda: value("streams_watermark_timestamp_seconds", "partition"),
+            {partition: at.timestamp() - ingest.max_disorder_s for partition, at in latest.items()},
+        )
+        assert {"1m": 1, "1d": 1} == samples(running, "streams_late_events_total", {}, "age")
