@@ -1,4 +1,4 @@
-"""/health and /metrics of a worker. Health is progress: a worker that is behind and does not move is not healthy."""
+"""/health and /metrics of a worker. Health is progress: who is behind and does not move is not, nor who cannot know."""
 
 from __future__ import annotations
 
@@ -13,21 +13,30 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from streams.metrics import REGISTRY
-from streams.processors.progress import Progress
+from streams.processors.progress import Partition, Progress
 from streams.settings import WorkerSettings
 
 log = structlog.get_logger()
 
 
 def report(progress: Progress, now: float, stalled_after_s: float, about: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """HTTP status and body: 200 when every partition moves or has nothing to read, else 503 with reasons."""
-    problems = progress.stalled(now, stalled_after_s)
+    """HTTP status and body: 200 when every partition moves or has nothing to read, else 503 with reasons.
+
+    That there is nothing to read is only known as long as the broker answers.
+    """
+    problems: list[dict[str, Any]] = [
+        {"topic": topic, "partition": partition, "why": why}
+        for (topic, partition), why in progress.stalled(now, stalled_after_s).items()
+    ]
+    silent = silences(progress, now, stalled_after_s)
+    if silent:
+        where = f"the broker at {about['broker']}" if "broker" in about else "the broker"
+        of = f"{len(silent)} of {len(progress.positions)} partitions"
+        problems.append({"why": f"{where} has said nothing of {of} for {max(silent.values()):.0f} s"})
     positions = progress.positions.items()
     body = {
         "healthy": not problems and about.get("ready", True),
-        "problems": [
-            {"topic": topic, "partition": partition, "why": why} for (topic, partition), why in problems.items()
-        ],
+        "problems": problems,
         "partitions": len(progress.positions),
         "lag": sum(position.lag for _, position in positions),
         **about,
@@ -35,6 +44,15 @@ def report(progress: Progress, now: float, stalled_after_s: float, about: dict[s
     if not about.get("ready", True):
         body["problems"].append({"why": "no partitions assigned yet: waiting for the broker or the consumer group"})
     return (200 if body["healthy"] else 503), body
+
+
+def silences(progress: Progress, now: float, after_s: float) -> dict[Partition, float]:
+    """Partitions read to their end of which the broker has said nothing for longer than this, and for how long.
+
+    One with something left to read may not have been asked for: what was fetched has to be taken first.
+    """
+    found = {partition: now - each.heard_at for partition, each in progress.positions.items() if each.lag == 0}
+    return {partition: silence for partition, silence in found.items() if silence > after_s}
 
 
 def application(settings: WorkerSettings, progress: Progress, about: Callable[[], dict[str, Any]]) -> web.Application:

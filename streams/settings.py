@@ -161,7 +161,9 @@ class WorkerSettings(Section):
     host: str = Field("127.0.0.1", description="address of /health and /metrics")
     port: int = Field(9108, ge=0, le=65535, description="port of /health and /metrics; 0 picks a free one")
     stalled_after_s: float = Field(
-        30.0, gt=0, description="/health fails when lag exists and offsets do not move for this long"
+        30.0,
+        gt=0,
+        description="/health fails when lag exists and offsets do not move for this long, or the broker says nothing",
     )
 
 

@@ -213,6 +213,11 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
         self._acked[tp] = [max(offset, *self._acked[tp])] if self._acked[tp] else [offset]
         self._n_acked += 1
 
+    def answered_ms(self, tp: TP) -> int | None:
+        """When the broker last answered a fetch of a partition, in ms since the epoch; None before it has."""
+        answered: int | None = self._thread._ensure_consumer().last_poll_timestamp(tp)
+        return answered
+
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Forget what was stored under an earlier assignment: another worker may have committed more since."""
         self._acked.clear()

@@ -32,12 +32,21 @@ class Position:
     next_offset: int = 0
     end_offset: int = 0
     moved_at: float = 0.0
+    heard_at: float = inf
+    """When it was last found that a fetch had been answered, at first when it was assigned; monotonic clock in s."""
+    answered_ms: int | None = None
+    """Time of that answer as the client notes it, in ms since the epoch; None before the first."""
     stopped: str = ""
 
     @property
     def lag(self) -> int:
         """Records published and not yet acknowledged."""
         return max(0, self.end_offset - self.next_offset)
+
+    def heard(self, answered_ms: int | None, now: float) -> None:
+        """The client says when the broker last answered a fetch of the partition, be it that there was nothing."""
+        if answered_ms != self.answered_ms:
+            self.answered_ms, self.heard_at = answered_ms, now
 
 
 class Progress:
@@ -57,7 +66,9 @@ class Progress:
         metrics.WATERMARK.clear()
         kept = self.positions
         self.positions = {
-            partition: Position(kept[partition].watermark_ms if partition in kept else 0, offset or 0, offset or 0, now)
+            partition: Position(
+                kept[partition].watermark_ms if partition in kept else 0, offset or 0, offset or 0, now, heard_at=now
+            )
             for partition, offset in committed.items()
         }
         self._changed &= set(self.positions)

@@ -155,14 +155,17 @@ class Worker:
         log.info("partitions assigned", partitions=len(assigned), group=self.group)
 
     async def watch_ends(self) -> None:
-        """Ask where partitions end and what is committed, for lag, watermarks and health."""
+        """Note where partitions end, what is committed and whether the broker answers, as the client knows it.
+
+        For lag, watermarks and health. Nothing is asked of the broker: fetches go on while there is nothing to read.
+        """
         while True:
             await asyncio.sleep(END_OFFSETS_EVERY_S)
             consumer = self.app.consumer
             for topic, partition in list(self.progress.positions):
                 tp = TP(topic, partition)
                 try:
-                    end = consumer.highwater(tp)
+                    end, answered_ms = consumer.highwater(tp), consumer.answered_ms(tp)
                 except Exception:  # a rebalance is under way: the partition is nobody's for the moment
                     continue
                 position = self.progress.position((topic, partition))
@@ -170,13 +173,19 @@ class Worker:
                 if committed and committed > position.next_offset:
                     position.next_offset = committed
                 self.progress.ended((topic, partition), end or 0, time.monotonic())
+                position.heard(answered_ms, time.monotonic())
                 metrics.LAG.labels(self.group, topic, str(partition)).set(position.lag)
                 if position.watermark_ms > 0:
                     metrics.WATERMARK.labels(topic, str(partition)).set(position.watermark_ms / 1000)
 
     def describe(self) -> dict[str, Any]:
         """What /health shows beside the verdict."""
-        return {"ready": self.ready, "group": self.group, "roles": list(self.settings.worker.roles)}
+        return {
+            "ready": self.ready,
+            "group": self.group,
+            "roles": list(self.settings.worker.roles),
+            "broker": self.settings.kafka.bootstrap,
+        }
 
 
 def new_app(settings: Settings) -> faust.App:

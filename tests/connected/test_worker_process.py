@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import sys
 import time
 import urllib.request
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -21,13 +23,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from streams.clickhouse import Warehouse
 from streams.config import to_environment
 from streams.dead_letters import Filter, fetch, list_dead_letters
+from streams.embedded.broker import EmbeddedBroker
 from streams.embedded.child import Child, free_port
 from streams.embedded.stack import health
 from streams.kafka import LARGEST_RECORD, read_to_end
 from streams.kafka_topics import apply_topics
 from streams.processors.settled import wait_until_settled
 from streams.publisher import RawProducer
-from streams.settings import Settings
+from streams.settings import KafkaSettings, Settings, WorkerSettings
 from streams.topics import by_name
 from streams.topics.internal import DEAD_LETTERS
 
@@ -53,7 +56,7 @@ def working(settings: Settings) -> Iterator[Settings]:
         eventually(lambda: health(worker.host, worker.port)[0], 200, child)
         yield settings
     finally:
-        child.stop()
+        child.kill()
 
 
 def eventually(ask: Callable[[], Any], expected: Any, child: Child | None = None, within_s: float = WAIT_S) -> None:
@@ -170,3 +173,34 @@ def test_metrics_tell_lag_and_watermark_of_each_partition_and_one_outcome_of_eac
             {partition: at.timestamp() - ingest.max_disorder_s for partition, at in latest.items()},
         )
         assert {"1m": 1, "1d": 1} == samples(running, "streams_late_events_total", {}, "age")
+
+
+def test_health_tells_of_a_broker_that_goes_away_while_there_is_nothing_to_read(
+    warehouse: Warehouse, tmp_path: Path
+) -> None:
+    with EmbeddedBroker() as own:
+        settings = Settings(
+            kafka=KafkaSettings(bootstrap=own.bootstrap),
+            warehouse=warehouse.settings,
+            worker=WorkerSettings(stalled_after_s=5.0),
+            data_dir=tmp_path,
+        )
+        apply_topics(settings.kafka)
+        with working(settings) as running:
+
+            def told() -> tuple[int | None, bool]:
+                status, said = health(running.worker.host, running.worker.port)
+                return status, f"the broker at {own.bootstrap} has said nothing of" in said
+
+            publish(running, [(0, message(0))])
+            wait_until_settled(running, timeout_s=WAIT_S)
+            time.sleep(5)  # with nothing to read since its start, but for one record
+            assert (200, False) == told()
+            os.kill(own.pid, signal.SIGSTOP)
+            try:
+                eventually(told, (503, True))
+            finally:
+                os.kill(own.pid, signal.SIGCONT)
+            eventually(told, (200, False))
+            os.kill(own.pid, signal.SIGKILL)
+            eventually(told, (503, True))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from prometheus_client import Gauge
 
 from streams import metrics
-from streams.health import report
+from streams.health import report, silences
 from streams.metrics import REGISTRY
 from streams.processors.progress import AGES, Progress
 
@@ -154,6 +154,7 @@ def test_health_is_progress() -> None:
     progress.assign({ONE: 5, TWO: 5}, now=0)
     progress.ended(ONE, 25, now=0)
     assert (200, True, 20) == healthy(progress, now=30)
+    progress.position(TWO).heard(30_000, now=30)
     status, body = report(progress, 31, 30, {"ready": True})
     why = "20 records behind and no progress for 31 s"
     assert (503, False, [{"topic": ONE[0], "partition": 0, "why": why}]) == (status, body["healthy"], body["problems"])
@@ -165,6 +166,35 @@ def test_a_stopped_partition_is_not_healthy_even_without_lag() -> None:
     progress.position(ONE).stopped = "stopped: rejects"
     status, body = report(progress, 1, 30, {"ready": True})
     assert (503, ["stopped: rejects"]) == (status, [problem["why"] for problem in body["problems"]])
+
+
+def test_a_broker_that_says_nothing_of_what_was_read_to_its_end_is_not_healthy() -> None:
+    progress = Progress(disorder_s=0)
+    progress.assign({ONE: 5, TWO: 5}, now=100)
+    for now in range(101, 110):
+        progress.position(ONE).heard(7_000, now)
+        progress.position(TWO).heard(1000 * now, now)
+    assert {} == silences(progress, now=131, after_s=30)
+    assert {ONE: 31.0} == silences(progress, now=132, after_s=30)
+    assert {ONE: 41.0, TWO: 33.0} == silences(progress, now=142, after_s=30)
+    status, body = report(progress, 142, 30, {"ready": True, "broker": "broker.example:9092"})
+    why = "the broker at broker.example:9092 has said nothing of 2 of 2 partitions for 41 s"
+    assert (503, False, [{"why": why}]) == (status, body["healthy"], body["problems"])
+    progress.position(ONE).heard(150_000, now=150)
+    progress.position(TWO).heard(150_000, now=150)
+    assert (200, True, 0) == healthy(progress, now=180)
+
+
+def test_the_broker_is_not_blamed_for_what_is_not_asked_of_it() -> None:
+    """Records that were fetched wait to be taken, as in an outage of the warehouse; a partition is new, or not ours."""
+    progress = Progress(disorder_s=0)
+    progress.assign({ONE: 5}, now=100)
+    progress.ended(ONE, 6, now=100)
+    progress.position(TWO)
+    assert {} == silences(progress, now=200, after_s=30)
+    progress.assign({ONE: 6}, now=200)
+    assert {} == silences(progress, now=230, after_s=30)
+    assert {ONE: 31.0} == silences(progress, now=231, after_s=30)
 
 
 def test_a_worker_without_an_assignment_is_not_healthy_and_says_what_it_waits_for() -> None:
