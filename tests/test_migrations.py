@@ -208,6 +208,34 @@ def test_the_schema_of_this_project_is_applied_whole(warehouse: Warehouse) -> No
     assert [] == undocumented
 
 
+FORGOTTEN = {
+    # What members wrote; facts without it stay, and so do aggregates.
+    ("events", "text"): "toDateTime(ingested_at) + toIntervalDay(400)",
+    ("events", "extra"): "toDateTime(ingested_at) + toIntervalDay(400)",
+    # Records as they came, so with what members wrote too.
+    ("dead_letters", ""): "toDateTime(ingested_at) + toIntervalDay(90)",
+}
+"""Table and column, or the whole row: until when it is kept. Everything else is kept for ever."""
+
+
+@pytest.mark.connected
+def test_what_members_wrote_is_forgotten_in_time_and_nothing_else(warehouse: Warehouse) -> None:
+    tables = warehouse.rows(
+        "SELECT name, create_table_query FROM system.tables "
+        "WHERE database = {name:String} AND engine LIKE '%MergeTree'",
+        {"name": warehouse.settings.store},
+    )
+    found, column = {}, ""
+    for table, created in tables:
+        for name, engine, until in re.findall(
+            r"`(\w+)` |(\) ENGINE = )| TTL (.+?)(?=, `|\) ENGINE = | SETTINGS )", created
+        ):
+            column = "" if engine else name or column
+            if until:
+                found[table, column] = until
+    assert FORGOTTEN == found
+
+
 def test_views_that_say_so_are_planned_with_what_they_read() -> None:
     said = {file: re.findall(r"^-- plan: (.*)$", sql, re.MULTILINE) for file, sql in views()}
     inline = {file for file, sql in views() if "analyzer_inline_views = 1" in made(sql)}
