@@ -306,6 +306,22 @@ def test_the_demo_ends_by_itself_and_its_numbers_add_up(tmp_path: Path) -> None:
     assert text.rstrip().endswith("stopping")
 
 
+def test_ctrl_c_ends_the_demo_with_everything_counted_and_nothing_left_running(tmp_path: Path) -> None:
+    options = ["--history", "500", "--communities", "1"]
+    with running("demo", *options, data_dir=tmp_path / "data") as demo:
+        demo.await_line("first numbers after")
+        demo.await_children()
+        children = psutil.Process(demo.process.pid).children(recursive=True)
+        os.killpg(demo.process.pid, signal.SIGINT)  # as a terminal does: to all that belong to what runs in it
+        assert 0 == demo.process.wait(120), demo.text()
+        assert gone(children, 1)
+    text = demo.text()
+    published, stored = (number(text, rf"{what} +([\d,]+)  ok") for what in ("events published", "facts stored"))
+    assert published == stored > 0
+    assert re.search(r"ending\n[\s\S]*the numbers add up\n[\s\S]*stopping$", text.rstrip()), text
+    assert "Traceback" not in text
+
+
 @pytest.mark.thorough
 def test_the_demo_fails_when_a_number_does_not_add_up(tmp_path: Path) -> None:
     options = ["--duration", "8", "--history", "500", "--communities", "1"]
