@@ -37,6 +37,9 @@ KEYS_SHOWN = 10_000
 END_OF_TIME = (1 << 32) - 1
 """The last second that a bucket can start in."""
 
+FORGOTTEN_AFTER_DAYS = 400
+"""As the TTL of `text` in the table of facts."""
+
 MAX_DIFFERENCES = 10_000
 """Differences of one aggregate and slice that are listed; a broken range is told from a broken row well before."""
 
@@ -193,7 +196,8 @@ def _compare(warehouse: Warehouse, aggregate: Aggregate, low: int, high: int, lo
     rows = warehouse.query(
         f"SELECT {keys}, f.here AS f_here, s.here AS s_here, {shown} "
         f"FROM (SELECT *, 1 AS here FROM ({facts})) AS f FULL OUTER JOIN ({stored}) AS s USING ({keys}) "
-        f"WHERE NOT (f_here = 1 AND s_here = 1 AND {equal}) ORDER BY {keys} LIMIT {MAX_DIFFERENCES}"
+        f"WHERE NOT (f_here = 1 AND s_here = 1 AND {equal}) AND {_told(aggregate, low, high)} "
+        f"ORDER BY {keys} LIMIT {MAX_DIFFERENCES}"
     )
     for row in rows:
         sides = {
@@ -201,6 +205,18 @@ def _compare(warehouse: Warehouse, aggregate: Aggregate, low: int, high: int, lo
             for side in ("f", "s")
         }
         yield Difference(aggregate.name, {key: row[key] for key in aggregate.keys}, sides["s"], sides["f"])
+
+
+def _told(aggregate: Aggregate, low: int, high: int) -> str:
+    """SQL that is false for what facts no longer tell: rows read from texts, in hours of which one is forgotten."""
+    if not aggregate.of_text:
+        return "1"
+    return (
+        f"NOT (kind IN {aggregate.of_text} AND (community_id, start) IN ("
+        "SELECT community_id, toStartOfHour(minute) FROM {store}.events "
+        f"WHERE {in_range('minute', low, high, 'minute')} AND type = 'message' AND text = '' "
+        f"AND ingested_at < now64(3) - INTERVAL {FORGOTTEN_AFTER_DAYS} DAY))"
+    )
 
 
 def _equal(aggregate: Aggregate, measure: str) -> str:

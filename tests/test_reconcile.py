@@ -117,6 +117,27 @@ def test_a_set_with_another_member_of_the_same_size_is_found(tea: Tea) -> None:
     assert ("activity_day", {"events": 1, "members": 1}) == (difference.aggregate, difference.stored)
 
 
+def test_a_sign_whose_text_is_forgotten_is_no_difference(tea: Tea) -> None:
+    lab, _, _ = tea
+    thanks = "FROM {store}.sign_hour FINAL WHERE kind = 'thanks'"
+    [(before,)] = lab.warehouse.rows(f"SELECT count() {thanks}")
+    lab.warehouse.command(
+        "INSERT INTO {store}.events SELECT * REPLACE ('' AS text, now64(3) - INTERVAL 401 DAY AS ingested_at, "
+        "version + 1 AS version) FROM {store}.events FINAL WHERE event_id = 'd'"
+    )
+    assert [] == reconcile(lab.warehouse, settle_s=0)
+    assert [(before,)] == lab.warehouse.rows(f"SELECT count() {thanks}")
+    # Where the text is still there, and of what is not read from it, everything is held against the facts.
+    lab.warehouse.command(
+        f"INSERT INTO {{store}}.sign_hour SELECT * REPLACE (version + 1 AS version, 7 AS events) {thanks}"
+    )
+    lab.warehouse.command(
+        "INSERT INTO {store}.sign_hour SELECT * REPLACE ('place' AS kind) FROM {store}.sign_hour FINAL "
+        "WHERE start = (SELECT toStartOfHour(any(minute)) FROM {store}.events WHERE event_id = 'd')"
+    )
+    assert before == len(reconcile(lab.warehouse, settle_s=0))
+
+
 @pytest.mark.parametrize("days", [0, 40, 400])
 def test_an_event_that_lives_twice_is_found_and_repaired_however_far_apart(tea: Tea, days: int) -> None:
     lab, world, oracle = tea

@@ -43,6 +43,9 @@ class Aggregate:
     settings: frozenset[Part] = frozenset()
     """Parts of a community's settings that its rows depend on: when one changes, all of them are recomputed."""
 
+    of_text: tuple[str, ...] = ()
+    """Values of `kind` whose rows are read from texts, which facts forget."""
+
     deferred: bool = False
     """Recomputed after everything else, and coalesced for longer: dear, and nothing is made of it."""
 

@@ -6,5 +6,12 @@ KEYS = ("community_id", "start", "kind", "ref", "member_id", "actor_kind")
 MEASURES = ("events", "first_at", "last_at")
 
 HOUR = Aggregate(
-    "sign_hour", "hour", KEYS, MEASURES, "signs.sql", settings=frozenset({"values", "rituals"}), deferred=True
+    "sign_hour",
+    "hour",
+    KEYS,
+    MEASURES,
+    "signs.sql",
+    settings=frozenset({"values", "rituals"}),
+    of_text=("value", "support", "question", "thanks"),
+    deferred=True,
 )
