@@ -30,7 +30,7 @@
                 community_id, source, ritual, empty_day,
                 max(on_day) AS day,
                 countIf(present = 1 AND member_id != '') AS attendees,
-                groupArrayIf(member_id, present = 1) AS people,
+                groupArrayIf(member_id, present = 1 AND member_id != '') AS people,
                 argMinIf(member_id, (at, member_id), present = 1) AS opener,
                 if(attendees > 0 AND occurrence >= 4, countIf(times >= 3), NULL) AS regulars,
                 regulars / count() AS habit_rate,

@@ -158,6 +158,7 @@ def held(lane: Lane, outage: Callable[[], AbstractContextManager[object]], mutan
     return count, max(read, so_far) - before
 
 
+@pytest.mark.thorough
 def test_what_is_published_while_the_warehouse_is_away_waits_in_the_broker_and_not_in_the_worker(own, capsys):
     with Lane(own, "full", **SMALL_QUEUES) as lane:
         count, held_bytes = held(lane, own.warehouse_paused)

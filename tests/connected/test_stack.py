@@ -306,6 +306,7 @@ def test_the_demo_ends_by_itself_and_its_numbers_add_up(tmp_path: Path) -> None:
     assert text.rstrip().endswith("stopping")
 
 
+@pytest.mark.thorough
 def test_ctrl_c_ends_the_demo_with_everything_counted_and_nothing_left_running(tmp_path: Path) -> None:
     options = ["--history", "500", "--communities", "1"]
     with running("demo", *options, data_dir=tmp_path / "data") as demo:

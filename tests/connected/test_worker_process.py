@@ -175,6 +175,7 @@ def test_metrics_tell_lag_and_watermark_of_each_partition_and_one_outcome_of_eac
         assert {"1m": 1, "1d": 1} == samples(running, "streams_late_events_total", {}, "age")
 
 
+@pytest.mark.thorough
 def test_health_tells_of_a_broker_that_goes_away_while_there_is_nothing_to_read(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
