@@ -23,6 +23,7 @@ from streams.traces import TRACES
 
 pytestmark = pytest.mark.connected
 
+NEW_YORK = ZoneInfo("America/New_York")
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 Event = dict[str, Any]
@@ -138,35 +139,37 @@ def test_daily_weekly_and_monthly_rituals_are_told_apart(lab: Lab) -> None:
     ]
 
 
+def met_in_new_york(lab: Lab, community: str, starts: Iterable[datetime]) -> oracle.Attendance:
+    """Five members meet at each of these hours of the local clock."""
+    declare(lab, community, Community(zone="America/New_York"))
+    events = list(hours(community, [(start.astimezone(UTC), 5) for start in starts]))
+    deliver(lab, events)
+    return oracle.attendance(events, NEW_YORK)
+
+
 def test_the_clock_of_a_ritual_is_that_of_its_community(lab: Lab) -> None:
     """Fridays at 19:00 in New York, from winter into summer and back: at 23:00 and at 24:00 UTC."""
-    world, zone = lab.world(), ZoneInfo("America/New_York")
-    declare(lab, f"{world}dance", Community(zone="America/New_York"))
-    fridays = [datetime(2024, 1, 5, 19, tzinfo=zone) + timedelta(weeks=n) for n in range(52)]
-    events = list(hours(f"{world}dance", [(friday.astimezone(UTC), 5) for friday in fridays]))
-    deliver(lab, events)
-    actual = stored(lab, f"{world}dance")
-    same(oracle.inferred(oracle.attendance(events, zone)), actual)
+    dance = f"{lab.world()}dance"
+    fridays = [datetime(2024, 1, 5, 19, tzinfo=NEW_YORK) + timedelta(weeks=n) for n in range(52)]
+    there = met_in_new_york(lab, dance, fridays)
+    actual = stored(lab, dance)
+    same(oracle.inferred(there), actual)
     assert {"Friday 19:00"} == {ritual for _, ritual in actual}
     assert 12 == len(actual)
 
 
 def test_a_month_begins_by_the_clock_of_the_community(lab: Lab) -> None:
     """Every morning at 7 in New York until 28 February: at 02:00 UTC on the first of March it is still that day."""
-    world, zone = lab.world(), ZoneInfo("America/New_York")
-    declare(lab, f"{world}run", Community(zone="America/New_York"))
-    mornings = [datetime(2026, 2, 1, 7, tzinfo=zone) + timedelta(days=n) for n in range(28)]
-    events = list(hours(f"{world}run", [(morning.astimezone(UTC), 4) for morning in mornings]))
-    deliver(lab, events)
-    there = oracle.attendance(events, zone)
+    run = f"{lab.world()}run"
+    there = met_in_new_york(lab, run, [datetime(2026, 2, 1, 7, tzinfo=NEW_YORK) + timedelta(days=n) for n in range(28)])
     try:
         for moment, months in (
             (datetime(2026, 3, 1, 2, tzinfo=UTC), [date(2026, 2, 1)]),
             (datetime(2026, 3, 1, 6, tzinfo=UTC), [date(2026, 2, 1), date(2026, 3, 1)]),
         ):
             come_to(lab.warehouse, moment)
-            actual = stored(lab, f"{world}run")
-            same(oracle.inferred(there, moment.astimezone(zone).date()), actual)
+            actual = stored(lab, run)
+            same(oracle.inferred(there, moment.astimezone(NEW_YORK).date()), actual)
             assert months == sorted(month for month, _ in actual)
     finally:
         lab.warehouse.command("TRUNCATE TABLE {store}.progress")
